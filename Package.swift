@@ -1,0 +1,116 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// Every target is built alike: Swift 6, warnings are errors, `any` is written out.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A Swift target of ours. `scripts/layering` holds the list below against the layers of `docs/architecture.md`.
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "outpost-gateway",
+    products: [
+        .executable(name: "outpost", targets: ["outpost"]),
+        .executable(name: "outpost-scanner", targets: ["outpost-scanner"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        // 0: C modules
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
+        .target(name: "COutpostSystem"),
+
+        // 1: kits, one Swift owner for each C module
+        layer("OpenSSLKit", ["COpenSSL"]),
+        layer("PatternKit", ["CPCRE2"]),
+        layer("ClamAVKit", ["CClamAV"]),
+        layer("SystemKit", ["COutpostSystem"]),
+
+        // 2: pure cores
+        layer("MailTypes"),
+        layer("SMTPCore", ["MailTypes", nioCore]),
+        layer("MailMessage", ["MailTypes"]),
+        layer("MailChecks", ["MailTypes", "MailMessage"]),
+        layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
+        layer("MailPolicy", ["MailTypes"]),
+
+        // 3: edges
+        layer("ContentStorage", ["SystemKit"]),
+        layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
+        layer("SMTPServer", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
+        layer("SMTPClient", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
+        layer("VirusScan", ["MailTypes", "ContentStorage", "SystemKit", nioCore, nioPosix, logging]),
+        layer("MailStore", ["MailTypes", "ContentStorage", "SystemKit", grdb, logging]),
+
+        // 4: application
+        layer(
+            "Gateway",
+            [
+                "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
+                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore, nioPosix,
+                logging,
+            ]
+        ),
+        layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SMTPCore", yams]),
+
+        // 5: programs
+        .executableTarget(
+            name: "outpost",
+            dependencies: [
+                "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
+                "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(name: "outpost-scanner", dependencies: ["ClamAVKit", "SystemKit"], swiftSettings: settings),
+
+        // 6: tests
+        layerTestKit(),
+        tests("MailTypesTests", ["MailTypes", "OutpostTestKit"]),
+        tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
+        tests("SMTPServerTests", ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
+        tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
+        tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
+        tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
+        tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioCore, nioPosix]),
+        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit"]),
+        tests("GatewayTests", ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]),
+        tests("ConfigurationFileTests", ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]),
+        tests("IntegrationTests", ["OutpostTestKit"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+/// Fixtures, temporary directories, processes and scripted peers for the tests; depends on nothing of the gateway.
+func layerTestKit() -> Target {
+    .target(name: "OutpostTestKit", path: "Tests/OutpostTestKit", swiftSettings: settings)
+}

@@ -1,0 +1,241 @@
+import MailPolicy
+import MailTypes
+import SMTPCore
+
+/// Everything the gateway is told, as one immutable value. A connection keeps the one it was accepted with.
+///
+/// `ConfigurationFile` reads it from YAML; nothing here knows the format.
+package struct GatewayConfiguration: Hashable, Sendable {
+    /// EHLO name, `Received`, authserv-id.
+    package var hostname: String
+    /// Quarantine, caches and temporary files.
+    package var dataDirectory: String
+    package var listeners: [Listener]
+    package var domains: [Domain]
+    /// By name; `default` is always there.
+    package var policies: [String: Policy]
+    /// Directories of `.cf` files, in order; in each the `*.pre`, then the `*.cf` files by name.
+    package var ruleDirectories: [String]
+    package var antivirus: Antivirus
+    package var lists: Lists
+    package var limits: Limits
+    package var quarantine: Quarantine
+    package var log: Log
+    /// Addresses of DNS servers; empty: the system's.
+    package var dnsServers: [String]
+    /// The user (and its group) the process becomes after binding, when started as root; nil: stays.
+    package var runAsUser: String?
+
+    package init(hostname: String, dataDirectory: String) {
+        self.hostname = hostname
+        self.dataDirectory = dataDirectory
+        self.listeners = []
+        self.domains = []
+        self.policies = ["default": Policy(name: "default")]
+        self.ruleDirectories = []
+        self.antivirus = Antivirus()
+        self.lists = Lists()
+        self.limits = Limits()
+        self.quarantine = Quarantine()
+        self.log = Log()
+        self.dnsServers = []
+        self.runAsUser = nil
+    }
+
+    package struct Listener: Hashable, Sendable {
+        package var address: IPAddress
+        package var port: UInt16
+        package var tls: TLS?
+        /// Networks whose connections start with a PROXY header; from others it is refused.
+        package var proxyProtocolFrom: [IPNetwork] = []
+        package var xclientFrom: [IPNetwork] = []
+        /// Connections waiting to be accepted, kernel's queue.
+        package var backlog: Int = 1_024
+
+        package init(address: IPAddress, port: UInt16, tls: TLS? = nil) {
+            self.address = address
+            self.port = port
+            self.tls = tls
+        }
+    }
+
+    package struct TLS: Hashable, Sendable {
+        /// PEM files; the first is used for clients that name no host or one we do not know (SNI).
+        package var certificates: [CertificateFiles]
+        /// Mail is taken only after STARTTLS (530 5.7.0).
+        package var required: Bool = false
+
+        package init(certificates: [CertificateFiles], required: Bool = false) {
+            self.certificates = certificates
+            self.required = required
+        }
+    }
+
+    package struct CertificateFiles: Hashable, Sendable {
+        package var certificate: String
+        package var privateKey: String
+
+        package init(certificate: String, privateKey: String) {
+            self.certificate = certificate
+            self.privateKey = privateKey
+        }
+    }
+
+    package enum DownstreamTLS: String, Hashable, Sendable, CaseIterable {
+        case none
+        /// Encrypted when offered, without checking whose certificate it is.
+        case opportunistic
+        /// Encrypted and verified, or no mail goes there.
+        case required
+    }
+
+    package enum WhenAway: String, Hashable, Sendable, CaseIterable {
+        case `defer`
+    }
+
+    package struct Host: Hashable, Sendable, CustomStringConvertible {
+        /// A host name or an address without brackets.
+        package var name: String
+        package var port: UInt16
+
+        package init(name: String, port: UInt16) {
+            self.name = name
+            self.port = port
+        }
+
+        package var description: String { self.name.contains(":") ? "[\(self.name)]:\(self.port)" : "\(self.name):\(self.port)" }
+    }
+
+    /// Where the mail of some domains goes and under which policy. Recipients with equal `Route` and policy share a
+    /// transaction.
+    package struct Domain: Hashable, Sendable {
+        /// `example.com`, `*.example.com` (any depth below, not the name itself), lower case.
+        package var names: [String]
+        package var route: Route
+        package var policy: String
+        /// Policies for single recipients, by folded address; `local@` counts in every domain of this entry.
+        package var recipientPolicies: [String: String]
+
+        package init(names: [String], route: Route, policy: String = "default", recipientPolicies: [String: String] = [:]) {
+            self.names = names
+            self.route = route
+            self.policy = policy
+            self.recipientPolicies = recipientPolicies
+        }
+    }
+
+    package struct Route: Hashable, Sendable {
+        /// In order; the next is tried when one is away.
+        package var hosts: [Host]
+        package var tls: DownstreamTLS = .opportunistic
+        /// PEM file of authorities for `required`; nil: the system's.
+        package var certificateAuthorities: String?
+        package var whenAway: WhenAway = .defer
+        /// Tell the downstream the real client with XCLIENT, where it offers that.
+        package var sendsXCLIENT = false
+        /// Connections open at once to this route.
+        package var maxConnections = 50
+        /// Seconds that an unused connection is kept; below most servers' own limit.
+        package var idleSeconds = 30
+        package var connectSeconds = 10
+        /// Seconds for one reply, the final one excepted.
+        package var replySeconds = 60
+        /// Seconds for the reply to the end of data (RFC 5321 §4.5.3.2.6 wants 10 minutes of a client).
+        package var finalReplySeconds = 600
+
+        package init(hosts: [Host]) {
+            self.hosts = hosts
+        }
+    }
+
+    package struct Antivirus: Hashable, Sendable {
+        package enum Engine: String, Hashable, Sendable, CaseIterable {
+            case builtin
+            case clamd
+            case none
+        }
+
+        package var engine: Engine = .builtin
+        /// Directory of signature databases.
+        package var database = "/var/lib/clamav"
+        /// `unix:/path` or `host:port`, tried in order.
+        package var clamd: [String] = ["unix:/run/clamav/clamd.ctl"]
+        package var onFailure: FailurePolicy = .defer
+        /// Seconds one message's scan may take, the retry included.
+        package var budgetSeconds = 30
+        /// Scans at once in one worker; 0: as many as there are cores.
+        package var concurrency = 0
+        /// Octets of one file inside an archive; larger members raise `Heuristics.Limits.Exceeded`.
+        package var maxFileSize = 100 * 1_048_576
+        /// Octets of everything unpacked from one message.
+        package var maxScanSize = 400 * 1_048_576
+        package var maxRecursion = 17
+        package var maxFiles = 10_000
+        /// Path of `outpost-scanner`; nil: beside the running program.
+        package var scannerPath: String?
+        /// The user the scanner runs as when started as root.
+        package var runAsUser: String?
+
+        package init() {}
+    }
+
+    /// Senders that are let through or refused whatever the content (virus scan excepted).
+    package struct Lists: Hashable, Sendable {
+        /// Entries: an address, a domain (`example.org`, `*.example.org`) or a network (`192.0.2.0/24`).
+        package var allow: [String] = []
+        package var deny: [String] = []
+
+        package init() {}
+    }
+
+    package struct Limits: Hashable, Sendable {
+        package var session = SessionLimits()
+        package var bareLineEnds: BareLineEnds = .refuse
+        /// Sessions in all and from one address; beyond either 421.
+        package var sessions = 10_000
+        package var sessionsPerAddress = 50
+        /// Seconds for all checks of one message; then 451, and the finished verdict waits for the retry.
+        package var inspectionSeconds = 45
+        /// Messages being inspected at once; 0: as many as there are cores.
+        package var inspections = 0
+        /// Messages waiting to be inspected; beyond that 451 4.3.2.
+        package var inspectionQueue = 1_000
+        /// Octets of a message kept in memory while it arrives; more goes to an unlinked file.
+        package var memoryThreshold = 256 * 1_024
+        /// Octets of a message's header section.
+        package var headerSize = 256 * 1_024
+        package var mimeDepth = 64
+        package var mimeParts = 1_000
+        /// PCRE2: steps of one match, and KiB of heap.
+        package var patternMatchLimit = 100_000
+        package var patternHeapKiB = 1_024
+        /// Seconds that open transactions get to finish after SIGTERM.
+        package var graceSeconds = 30
+
+        package init() {}
+    }
+
+    package struct Quarantine: Hashable, Sendable {
+        /// Days that held messages and copies of refused ones are kept.
+        package var keepDays = 30
+        package var keepRejectedDays = 7
+        /// Octets of all copies of refused mail, and of everything.
+        package var maxRejectedSize = 1_073_741_824
+        package var maxSize = 10 * 1_073_741_824
+
+        package init() {}
+    }
+
+    package struct Log: Hashable, Sendable {
+        package enum Format: String, Hashable, Sendable, CaseIterable {
+            case text
+            case json
+        }
+
+        package var format: Format = .text
+        /// trace, debug, info, warning, error.
+        package var level = "info"
+
+        package init() {}
+    }
+}

@@ -1,0 +1,61 @@
+import MailTypes
+
+/// What is done about a signature the virus engine found.
+package enum VirusAction: String, Hashable, Sendable, CaseIterable {
+    case reject
+    case hold
+    case tag
+    case ignore
+}
+
+/// A signature-name pattern and its action; `*` stands for any characters, letters match in either case.
+package struct SignatureRule: Hashable, Sendable {
+    package var pattern: String
+    package var action: VirusAction
+
+    package init(pattern: String, action: VirusAction) {
+        self.pattern = pattern
+        self.action = action
+    }
+}
+
+/// What the administrator wants for a group of recipients: the `policies:` section of the configuration.
+package struct Policy: Hashable, Sendable {
+    package var name: String
+    /// Octets. Default 25 MiB.
+    package var maxMessageSize = 25 * 1_048_576
+    /// Scores from which a message is tagged, held, refused; nil switches the step off.
+    package var tagScore: Double? = 5
+    package var holdScore: Double? = 8
+    package var rejectScore: Double? = 15
+    /// For signatures that no rule below names.
+    package var virus: VirusAction = .reject
+    /// The first pattern that fits decides. The defaults keep heuristics and over-limit content reviewable.
+    package var signatures: [SignatureRule] = [
+        SignatureRule(pattern: "Heuristics.Limits.Exceeded*", action: .hold),
+        SignatureRule(pattern: "Heuristics.Encrypted.*", action: .hold),
+        SignatureRule(pattern: "Heuristics.*", action: .hold),
+        SignatureRule(pattern: "PUA.*", action: .tag),
+    ]
+    /// A copy of refused mail stays reviewable in the quarantine.
+    package var keepRejected = true
+    /// Actions for rules and checks by name; they win over the score.
+    package var ruleActions: [String: RuleAction] = [:]
+    /// What happens when the rules, the virus scan or another check cannot be completed.
+    package var onFailure: [String: FailurePolicy] = [:]
+
+    package init(name: String) {
+        self.name = name
+    }
+}
+
+/// What the configuration says about one rule by name.
+package enum RuleAction: String, Hashable, Sendable, CaseIterable {
+    case tag
+    case hold
+    case reject
+    case `defer`
+    case discard
+    /// The rule counts its score and asks for nothing.
+    case none
+}

@@ -1,0 +1,4 @@
+@main
+struct Scanner {
+    static func main() {}
+}
