@@ -1,0 +1,60 @@
+import Logging
+import MailStore
+import MailTypes
+import NIOCore
+import NIOPosix
+import SMTPClient
+import SystemKit
+import VirusScan
+
+/// What all connections share.
+final class GatewayServices: Sendable {
+    let clock = TransactionClock()
+    let log: TransactionLog
+    let directory = DownstreamDirectory()
+    let inspector: MessageInspector
+    let quarantine: Quarantine?
+    private let scanner: ScannerSlot
+    private let threads: NIOThreadPool
+    private let logger: Logger
+
+    init(configuration: GatewayConfiguration, logger: Logger) throws {
+        // Root makes them for the user that the process becomes after binding.
+        let owner = UserAccount.isRoot ? try configuration.runAsUser.map { try UserAccount(named: $0) } : nil
+        let directories = [
+            configuration.dataDirectory, configuration.temporaryDirectory, configuration.runDirectory,
+            configuration.quarantineDirectory,
+        ]
+        for directory in directories {
+            try Directory.make(directory, owner: owner)
+        }
+        self.logger = logger
+        self.log = TransactionLog(logger)
+        let inspections = configuration.limits.inspections
+        self.threads = NIOThreadPool(numberOfThreads: inspections > 0 ? inspections : System.coreCount)
+        self.threads.start()
+        self.scanner = ScannerSlot(logger: logger)
+        self.inspector = MessageInspector(
+            threads: self.threads,
+            scanner: self.scanner,
+            queueLimit: configuration.limits.inspectionQueue
+        )
+        self.quarantine = try Quarantine(configuration, logger: logger)
+    }
+
+    func start(_ configuration: GatewayConfiguration) async {
+        await self.scanner.use(configuration)
+        self.quarantine?.startRetention()
+    }
+
+    func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async {
+        if old.antivirus != new.antivirus { await self.scanner.use(new) }
+        self.quarantine?.update(new)
+    }
+
+    func stop() async {
+        self.quarantine?.stopRetention()
+        await self.scanner.stop()
+        try? await self.threads.shutdownGracefully()
+    }
+}

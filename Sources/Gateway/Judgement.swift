@@ -1,0 +1,64 @@
+import MailPolicy
+import MailStore
+import MailTypes
+import SMTPCore
+
+/// What was found about a message and what policy made of it.
+package struct Judgement: Sendable {
+    package var findings: Findings
+    package var decision: PolicyDecision
+    package var reports: [CheckReport]
+    /// SHA-256 of the message as it came; empty when it could not be read.
+    package var contentHash: [UInt8]
+    package var subject: String
+    package var headerFrom: String
+    package var microseconds: Int
+    /// Rules that were left out because an administrator released this message.
+    package var skippedRules: Set<String> = []
+
+    init(local: LocalExamination.Outcome, scan: ScanFindings, policy: Policy, snapshot: GatewaySnapshot, microseconds: Int) {
+        switch local {
+        case .success(let examination):
+            self.findings = Findings(checks: examination.checks, rules: examination.rules, scan: scan)
+            self.reports = examination.reports
+            self.contentHash = examination.key.contentHash
+            self.subject = examination.subject
+            self.headerFrom = examination.headerFrom
+        case .failure(let reason):
+            let failure: CheckFailure = reason == "timed out" ? .timedOut : .failed(reason)
+            self.findings = Findings(rules: RuleFindings(failure: failure), scan: scan)
+            self.reports = [CheckReport(check: "parse", result: reason, microseconds: microseconds)]
+            self.contentHash = []
+            self.subject = ""
+            self.headerFrom = ""
+        }
+        self.microseconds = microseconds
+        self.decision = decide(self.findings, policy: policy)
+        if scan.status != .off {
+            self.reports.append(CheckReport(check: "virus", result: scan.status.word, microseconds: scan.microseconds))
+        }
+    }
+
+    /// The same findings, without what was released, decided again. The virus scan still counts.
+    func skipping(_ rules: Set<String>, policy: Policy) -> Judgement {
+        var result = self
+        result.skippedRules = rules
+        result.findings.checks.hits.removeAll { rules.contains($0.rule) }
+        result.findings.rules.hits.removeAll { rules.contains($0.rule) }
+        result.decision = decide(result.findings, policy: policy)
+        return result
+    }
+}
+
+extension ScanFindings.Status {
+    /// One word for reports and the log.
+    package var word: String {
+        switch self {
+        case .clean: "clean"
+        case .found(let signatures): signatures.first ?? "found"
+        case .notScanned(.timedOut): "timed out"
+        case .notScanned(.failed): "not scanned"
+        case .off: "off"
+        }
+    }
+}
