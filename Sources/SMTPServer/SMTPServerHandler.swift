@@ -40,6 +40,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     private var lastActivity = NIODeadline.now()
     private var timer: Scheduled<Void>?
     private var greetingTimer: Scheduled<Void>?
+    private var lingerTimer: Scheduled<Void>?
 
     init(settings: ListenerSettings, gate: ConnectionGate, client: ClientIdentity, logger: Logger) {
         self.settings = settings
@@ -124,12 +125,13 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     }
 
     private func closeIfAbandoned(_ context: ChannelHandlerContext) {
-        guard self.inputIsClosed, !self.isFinished else { return }
-        if self.machine.wait == .answer, self.machine.unreadOctets > 0 { return }
+        guard self.inputIsClosed else { return }
+        if !self.isFinished, self.machine.wait == .answer, self.machine.unreadOctets > 0 { return }
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        self.lingerTimer?.cancel()
         self.machine.connectionLost()
         self.finish()
         context.fireChannelInactive()
@@ -212,7 +214,6 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         guard let session = self.session else { preconditionFailure("a session is made before anything is asked") }
         self.question += 1
         let number = self.question
-        // What the client has been told so far goes out before a wait.
         let loop = context.eventLoop
         session.ask(question, content: content) { answer in
             loop.preconditionInEventLoop()
@@ -340,8 +341,9 @@ final class SMTPServerHandler: ChannelDuplexHandler {
             return
         }
         context.close(mode: .output, promise: nil)
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: .seconds(Self.lingerSeconds)) { channel.close(promise: nil) }
+        self.lingerTimer = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(Self.lingerSeconds)) {
+            context.close(promise: nil)
+        }
     }
 
     /// Tells the session, gives the place back. Once.
