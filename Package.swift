@@ -95,7 +95,7 @@ let package = Package(
         tests("MailTypesTests", ["MailTypes", "OutpostTestKit"]),
         tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
         tests("SMTPServerTests", ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
-        tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, logging]),
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
