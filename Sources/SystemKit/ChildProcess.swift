@@ -73,7 +73,13 @@ package final class ChildProcess: Sendable {
         do throws(SystemError) {
             input = try makePipe()
             output = try makePipe()
-            let pid = try spawn(path: path, arguments: arguments, environment: environment, input: input.read, output: output.write)
+            let pid = try spawn(
+                path: path,
+                arguments: arguments,
+                environment: environment,
+                input: input.read,
+                output: output.write
+            )
             self.state.withLock { state in
                 if case .starting(.some(let number)) = state { kill(pid, number) }
                 state = .running(pid)

@@ -166,7 +166,9 @@ private func unixAddress(_ path: String) throws(SystemError) -> sockaddr_un {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let octets = Array(path.utf8)
-    guard octets.count <= StreamSocket.maximumPathLength else { throw SystemError(code: ENAMETOOLONG, "use the socket path \(path)") }
+    guard octets.count <= StreamSocket.maximumPathLength else {
+        throw SystemError(code: ENAMETOOLONG, "use the socket path \(path)")
+    }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: octets) }
     return address
 }
