@@ -88,7 +88,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .executableTarget(name: "outpost-scanner", dependencies: ["ClamAVKit", "SystemKit"], swiftSettings: settings),
+        .executableTarget(name: "outpost-scanner", dependencies: ["ClamAVKit", "SystemKit", "COutpostSystem"], swiftSettings: settings),
 
         // 6: tests
         layerTestKit(),
@@ -101,7 +101,7 @@ let package = Package(
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
-        tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioCore, nioPosix]),
+        tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
         tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit"]),
         tests("GatewayTests", ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]),
         tests("ConfigurationFileTests", ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]),
