@@ -104,7 +104,7 @@ let package = Package(
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
         tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioCore, nioPosix]),
-        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit"]),
+        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
         tests(
             "QuarantineReviewTests",
             ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]

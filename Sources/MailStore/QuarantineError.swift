@@ -34,7 +34,8 @@ extension QuarantineError: CustomStringConvertible {
         case .full(let octets, let limit): "the quarantine is full: \(octets) of \(limit) octets"
         case .exists(let id): "message \(id) is in the quarantine already"
         case .deleted(let id): "message \(id) was deleted"
-        case .reviewOnly(let id): "message \(id) is a copy of refused mail and cannot be released: its sender was told that it did not arrive"
+        case .reviewOnly(let id):
+            "message \(id) is a copy of refused mail and cannot be released: its sender was told that it did not arrive"
         case .alreadyReleased(let id, let at, let by): "message \(id) was already released at \(TimeText.utc(at)) by \(by)"
         case .beingReleased(let id, let since, let by): "message \(id) is being released by \(by) since \(TimeText.utc(since))"
         case .claimLost(let id): "the release of message \(id) was taken over by another process"

@@ -119,11 +119,12 @@ struct QuarantineFiles: Sendable {
         let file: File
         do {
             file = try File(reading: self.path(of: id))
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             throw QuarantineError.damaged(id)
         }
         guard try file.size() == octets else { throw QuarantineError.damaged(id) }
-        return octets <= ContentWriter.defaultThreshold ? .memory(try file.read(count: octets, at: 0)) : .file(file, octets: octets)
+        return octets <= ContentWriter.defaultThreshold
+            ? .memory(try file.read(count: octets, at: 0)) : .file(file, octets: octets)
     }
 
     func remove(_ id: TransactionID) { unlink(self.path(of: id)) }

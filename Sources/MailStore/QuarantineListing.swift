@@ -4,7 +4,11 @@ import MailTypes
 
 extension QuarantineStore {
     /// Messages that pass the filter, the newest first.
-    package func list(_ filter: QuarantineFilter = QuarantineFilter(), limit: Int = 100, offset: Int = 0) async throws -> [QuarantineSummary] {
+    package func list(
+        _ filter: QuarantineFilter = QuarantineFilter(),
+        limit: Int = 100,
+        offset: Int = 0
+    ) async throws -> [QuarantineSummary] {
         let (condition, values) = filter.condition
         let arguments = StatementArguments(values + [limit, offset])
         return try await self.pool.read { database in
@@ -77,7 +81,8 @@ extension QuarantineStore {
     /// - Throws: `QuarantineError.notFound`, `.deleted`, `.damaged`.
     package func content(of id: TransactionID) async throws -> MessageContent {
         let stored: Int = try await self.pool.read { database in
-            guard let row = try Row.fetchOne(database, sql: "SELECT state, octets FROM messages WHERE id = ?", arguments: [id.text]) else {
+            let sql = "SELECT state, octets FROM messages WHERE id = ?"
+            guard let row = try Row.fetchOne(database, sql: sql, arguments: [id.text]) else {
                 throw QuarantineError.notFound(id.text)
             }
             if row["state"] == QuarantineState.deleted.rawValue { throw QuarantineError.deleted(id) }
@@ -95,13 +100,27 @@ extension QuarantineStore {
                 arguments: [id.text]
             ).compactMap { row in
                 guard let action = AuditEntry.Action(rawValue: row["action"]) else { return nil }
-                return AuditEntry(id: id, when: row["moment"], who: row["who"], action: action, why: row["why"], detail: row["detail"])
+                return AuditEntry(
+                    id: id,
+                    when: row["moment"],
+                    who: row["who"],
+                    action: action,
+                    why: row["why"],
+                    detail: row["detail"]
+                )
             }
         }
     }
 
     /// Adds to the audit trail, in the transaction of what it tells.
-    func note(_ action: AuditEntry.Action, _ id: TransactionID, by: String, why: String, detail: String = "", in database: Database) throws {
+    func note(
+        _ action: AuditEntry.Action,
+        _ id: TransactionID,
+        by: String,
+        why: String,
+        detail: String = "",
+        in database: Database
+    ) throws {
         try database.execute(
             sql: "INSERT INTO audit (message, moment, who, action, why, detail) VALUES (?, ?, ?, ?, ?, ?)",
             arguments: [id.text, self.clock(), by, action.rawValue, why, detail]
@@ -129,7 +148,8 @@ extension QuarantineFilter {
         if let to = self.to { add("instr(folded_to, ?) > 0", to.lowercased()) }
         for (kind, name) in [("rule", self.rule), ("signature", self.signature)] {
             guard let name else { continue }
-            terms.append("id IN (SELECT message FROM names WHERE kind = '\(kind)' AND name \(name.contains("*") ? "LIKE ? ESCAPE '\\'" : "= ?"))")
+            let comparison = name.contains("*") ? "LIKE ? ESCAPE '\\'" : "= ?"
+            terms.append("id IN (SELECT message FROM names WHERE kind = '\(kind)' AND name \(comparison))")
             values.append(name.contains("*") ? Self.pattern(name) : name)
         }
         for word in (self.text ?? "").lowercased().split(whereSeparator: \.isWhitespace) {

@@ -12,6 +12,8 @@ enum RowCodec {
     static func insert(_ record: QuarantineRecord, octets: Int, into database: Database) throws {
         let sender = self.oneLine(record.envelope.reversePath.description)
         let recipients = record.envelope.recipients.map { self.oneLine($0.forwardPath.text) }.joined(separator: "\n")
+        let headerFrom = self.withoutNUL(record.headerFrom)
+        let subject = self.withoutNUL(record.subject)
         let rules = record.hits.sorted { $0.score > $1.score }.map(\.rule)
         let statement = try database.cachedStatement(
             sql: """
@@ -22,9 +24,9 @@ enum RowCodec {
         )
         let arguments: [(any DatabaseValueConvertible)?] = [
             record.id.text, record.kind.rawValue, QuarantineState.waiting.rawValue, record.received,
-            sender, recipients, record.headerFrom, record.subject,
-            "\(sender)\n\(record.headerFrom)".lowercased(), recipients.lowercased(), record.subject.lowercased(),
-            record.route, record.policy, record.reason,
+            sender, recipients, headerFrom, subject,
+            "\(sender)\n\(headerFrom)".lowercased(), recipients.lowercased(), subject.lowercased(),
+            record.route, record.policy, self.withoutNUL(record.reason),
             record.score.isNaN ? 0 : record.score, rules.joined(separator: "\n"), record.signatures.joined(separator: "\n"),
             octets, octets, Data(record.contentHash), Data(record.prefix), try StoredFacts(record).encoded(),
         ]
@@ -103,9 +105,11 @@ enum RowCodec {
         _ kind: String,
         _ state: String
     ) throws -> (id: TransactionID, kind: QuarantineRecord.Kind, state: QuarantineState) {
-        guard let id = TransactionID(id), let kind = QuarantineRecord.Kind(rawValue: kind), let state = QuarantineState(rawValue: state)
-        else { throw QuarantineError.unusable("the database holds a row that this version does not know: \(id.debugDescription)") }
-        return (id, kind, state)
+        guard let known = TransactionID(id),
+            let kind = QuarantineRecord.Kind(rawValue: kind),
+            let state = QuarantineState(rawValue: state)
+        else { throw QuarantineError.unusable("a row that this version does not know: \(id.debugDescription)") }
+        return (known, kind, state)
     }
 
     static func lines(_ text: String) -> [String] {
@@ -113,6 +117,13 @@ enum RowCodec {
     }
 
     private static func oneLine(_ text: String) -> String {
-        text.contains("\n") ? String(text.map { $0 == "\n" ? " " : $0 }) : text
+        let text = self.withoutNUL(text)
+        return text.utf8.contains(10) ? String(decoding: text.utf8.map { $0 == 10 ? 32 : $0 }, as: UTF8.self) : text
+    }
+
+    /// SQLite's text functions end at a NUL; what comes behind it must not become invisible to a search.
+    private static func withoutNUL(_ text: String) -> String {
+        guard text.utf8.contains(0) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\0" ? "\u{fffd}" : $0 }))
     }
 }
