@@ -45,6 +45,7 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
         .target(name: "COutpostSystem"),
+        .target(name: "COutpostTerminal"),
 
         // 1: kits, one Swift owner for each C module
         layer("OpenSSLKit", ["COpenSSL"]),
@@ -80,11 +81,12 @@ let package = Package(
         layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SMTPCore", yams]),
 
         // 5: programs
+        layer("QuarantineReview", ["COutpostTerminal", "MailTypes", "MailMessage", "MailStore", "ContentStorage", "SystemKit"]),
         .executableTarget(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
-                "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
+                "QuarantineReview", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
         ),
@@ -102,7 +104,11 @@ let package = Package(
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
         tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
-        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit"]),
+        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
+        tests(
+            "QuarantineReviewTests",
+            ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]
+        ),
         tests("GatewayTests", ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]),
         tests("ConfigurationFileTests", ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]),
         tests("IntegrationTests", ["OutpostTestKit"]),
