@@ -66,6 +66,8 @@ package final class Gateway: Sendable {
         let snapshot = self.snapshot
         let configuration = snapshot.configuration
         let tls = try TLSContexts(configuration)
+        // The scanner is there before the first connection: no message slips by while it starts.
+        try await self.services.start(configuration)
         for (index, listener) in configuration.listeners.enumerated() {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             let context = tls.context(for: listener)
@@ -90,8 +92,7 @@ package final class Gateway: Sendable {
             try Privileges.become(user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
-        await self.services.start(configuration)
-        await self.services.directory.probe(snapshot.downstreamRoutes)
+        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
     }
 
     /// Takes over a new configuration as a whole, or throws and changes nothing. Connections that are open keep the old.
@@ -117,6 +118,12 @@ package final class Gateway: Sendable {
                 throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
             }
         }
+        do {
+            try await self.services.reload(from: old, to: configuration)
+        } catch {
+            for bound in added.values { await bound.shutdown(grace: .zero) }
+            throw error
+        }
         // Nothing below can fail.
         self.current.withLock { $0 = snapshot }
         self.gate.update(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
@@ -132,8 +139,7 @@ package final class Gateway: Sendable {
             for key in removed.keys { listeners[key] = nil }
         }
         for listener in removed.values { await listener.shutdown(grace: .seconds(configuration.limits.graceSeconds)) }
-        await self.services.reload(from: old, to: configuration)
-        await self.services.directory.probe(snapshot.downstreamRoutes)
+        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
     }
 
     /// Stops taking connections, lets open transactions finish within the grace period, and stops everything that was
@@ -188,8 +194,8 @@ private struct TLSContexts {
 extension SMTPListener.Configuration {
     init(_ listener: GatewayConfiguration.Listener, of configuration: GatewayConfiguration, maximumSize: Int) {
         self.init(
-            address: listener.address,
-            port: listener.port,
+            address: listener.address.description,
+            port: Int(listener.port),
             backlog: listener.backlog,
             hostname: configuration.hostname,
             limits: configuration.limits.session,

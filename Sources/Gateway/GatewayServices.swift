@@ -42,14 +42,14 @@ final class GatewayServices: Sendable {
         self.quarantine = try Quarantine(configuration, logger: logger)
     }
 
-    func start(_ configuration: GatewayConfiguration) async {
-        await self.scanner.use(configuration)
+    func start(_ configuration: GatewayConfiguration) async throws {
+        try await self.scanner.use(configuration)
         self.quarantine?.startRetention()
     }
 
-    func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async {
-        if old.antivirus != new.antivirus { await self.scanner.use(new) }
-        self.quarantine?.update(new)
+    /// - Throws: when the new virus engine cannot run; the old one stays.
+    func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async throws {
+        if old.antivirus != new.antivirus { try await self.scanner.use(new) }
     }
 
     func stop() async {

@@ -63,15 +63,14 @@ package final class GatewaySnapshot: Sendable {
         if let existing = self.evaluators.currentValue {
             box = existing
         } else {
-            let limits = PatternLimits(
-                matchLimit: self.configuration.limits.patternMatchLimit,
-                heapKiB: self.configuration.limits.patternHeapKiB
-            )
+            var limits = PatternLimits()
+            limits.matches = UInt32(clamping: self.configuration.limits.patternMatchLimit)
+            limits.heap = UInt32(clamping: self.configuration.limits.patternHeapKiB)
             box = EvaluatorOfThread(RuleEvaluator(ruleSet: rules, limits: limits))
             self.evaluators.currentValue = box
         }
         let deadline = ContinuousClock.now + .seconds(self.configuration.limits.inspectionSeconds)
-        return box.evaluator.evaluate(MessageText(message), envelope: envelope, isOverdue: { ContinuousClock.now > deadline })
+        return box.evaluator.evaluate(MessageText(message), envelope: envelope, isTimeUp: { ContinuousClock.now > deadline })
     }
 
     func refusal(ofClient client: ClientIdentity) -> SMTPReply? { self.checks.refusal(ofClient: client) }

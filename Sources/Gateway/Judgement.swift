@@ -62,3 +62,36 @@ extension ScanFindings.Status {
         }
     }
 }
+
+extension Judgement {
+    /// The facts that the quarantine keeps.
+    func quarantineRecord(
+        kind: QuarantineRecord.Kind,
+        id: TransactionID,
+        envelope: Envelope,
+        route: String,
+        octets: Int,
+        facts: ContentFacts,
+        received: Int
+    ) -> QuarantineRecord {
+        QuarantineRecord(
+            id: id,
+            kind: kind,
+            received: Int64(received),
+            envelope: envelope,
+            route: route,
+            policy: self.decision.policy,
+            reason: self.decision.reason,
+            score: self.decision.score,
+            hits: self.findings.hits,
+            scan: self.findings.scan,
+            heldBy: self.findings.hits.filter { $0.action != nil }.map(\.rule),
+            contentHash: self.contentHash,
+            octets: octets,
+            subject: self.subject,
+            headerFrom: self.headerFrom,
+            has8Bit: facts.has8Bit,
+            unchecked: self.decision.unchecked
+        )
+    }
+}

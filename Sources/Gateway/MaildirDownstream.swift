@@ -22,8 +22,8 @@ package final class MaildirDownstream: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let clock = TransactionClock()
         let configuration = SMTPListener.Configuration(
-            address: .loopback4,
-            port: port,
+            address: IPAddress.loopback4.description,
+            port: Int(port),
             backlog: 128,
             hostname: "downstream.localhost",
             limits: SessionLimits(),

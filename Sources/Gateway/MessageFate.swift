@@ -102,7 +102,7 @@ final class MessageFate {
                     octets: self.content.octets,
                     judgement: judgement,
                     reply: reply,
-                    downstream: self.downstream?.hostName,
+                    downstream: self.route.name,
                     milliseconds: self.stopwatch.microseconds / 1_000
                 )
             )
@@ -156,11 +156,12 @@ final class MessageFate {
         }
     }
 
-    private func record(_ judgement: Judgement, kind: QuarantineKind) -> QuarantineRecord {
+    private func record(_ judgement: Judgement, kind: QuarantineRecord.Kind) -> QuarantineRecord {
         judgement.quarantineRecord(
             kind: kind,
             id: self.id,
             envelope: self.envelope,
+            route: self.route.name,
             octets: self.content.octets,
             facts: self.facts,
             received: TransactionClock.milliseconds()

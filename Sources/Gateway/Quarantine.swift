@@ -43,7 +43,12 @@ final class Quarantine: Sendable {
     /// The rules that do not count for a message which an administrator has released.
     func releasedRules(contentHash: [UInt8], reversePath: ReversePath, recipients: [Recipient]) async -> Set<String> {
         do {
-            return try await self.store.releasedRules(contentHash: contentHash, reversePath: reversePath, recipients: recipients)
+            let rules = try await self.store.isReleased(
+                contentHash: contentHash,
+                reversePath: reversePath,
+                recipients: recipients.map(\.forwardPath)
+            )
+            return Set(rules ?? [])
         } catch {
             self.logger.log(.warning, "The quarantine cannot be asked for releases", [.error: "\(error)"])
             return []
@@ -57,7 +62,7 @@ final class Quarantine: Sendable {
             task = Task {
                 while !Task.isCancelled {
                     do {
-                        let gone = try await store.applyRetention()
+                        let gone = try await store.purge(.retention, by: "gateway")
                         if gone > 0 { logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)]) }
                     } catch {
                         logger.log(.warning, "Old messages could not be removed from the quarantine", [.error: "\(error)"])
@@ -69,17 +74,14 @@ final class Quarantine: Sendable {
     }
 
     func stopRetention() { self.retention.withLock { $0?.cancel() } }
-
-    func update(_ configuration: GatewayConfiguration) { self.store.update(limits: QuarantineLimits(configuration)) }
 }
 
 extension QuarantineLimits {
     package init(_ configuration: GatewayConfiguration) {
-        self.init(
-            keepDays: configuration.quarantine.keepDays,
-            keepRejectedDays: configuration.quarantine.keepRejectedDays,
-            maxRejectedSize: configuration.quarantine.maxRejectedSize,
-            maxSize: configuration.quarantine.maxSize
-        )
+        self.init()
+        self.keepDays = configuration.quarantine.keepDays
+        self.keepRejectedDays = configuration.quarantine.keepRejectedDays
+        self.maxRejectedSize = configuration.quarantine.maxRejectedSize
+        self.maxSize = configuration.quarantine.maxSize
     }
 }

@@ -29,6 +29,11 @@ package enum RuleDirectories {
         return sources
     }
 
+    /// Compiles the rules of these directories; problems of the rules themselves are in the result.
+    package static func compile(_ directories: [String]) throws(Problem) -> RuleCompilation {
+        RuleCompiler().compile(try self.sources(in: directories), load: self.source)
+    }
+
     /// One file, e.g. for `include`; nil if it cannot be read.
     package static func source(_ path: String) -> RuleSource? {
         FileManager.default.contents(atPath: path).map { RuleSource(file: path, bytes: [UInt8]($0)) }

@@ -27,24 +27,43 @@ final class ScannerSlot: VirusScanner {
         }
     }
 
-    /// Starts the engine that is configured, then ends the one before it.
-    func use(_ configuration: GatewayConfiguration) async {
-        let next: Engine
+    /// Exchanges the engine for the one that is configured. Scans that come while it starts wait for it within their budget.
+    /// - Throws: when it can never run, e.g. because of a path; then the old one stays.
+    func use(_ configuration: GatewayConfiguration) async throws {
         switch configuration.antivirus.engine {
         case .none:
-            next = .off
+            await self.exchange(.off)
         case .builtin:
-            let supervisor = ScannerSupervisor(
-                ScannerSupervisor.Configuration(configuration), logger: self.logger)
-            supervisor.start()
-            next = .builtin(supervisor)
+            let supervisor = try ScannerSupervisor(
+                configuration: ScannerSupervisor.Configuration(configuration),
+                logger: self.logger
+            )
+            try await supervisor.start()
+            if !self.isOff {
+                // The engine in use answers until the next one can.
+                await supervisor.started()
+            }
+            await self.exchange(.builtin(supervisor))
         case .clamd:
-            next = .clamd(ClamdScanner(ClamdScanner.Configuration(hosts: configuration.antivirus.clamd), logger: self.logger))
+            let endpoints = try configuration.antivirus.clamd.map { text in
+                guard let endpoint = ClamdEndpoint(text) else {
+                    throw Gateway.StartError("antivirus.clamd: \(text) is neither unix:/path nor host:port")
+                }
+                return endpoint
+            }
+            await self.exchange(
+                .clamd(ClamdScanner(configuration: ClamdScanner.Configuration(endpoints: endpoints), logger: self.logger))
+            )
         }
-        await self.exchange(next)
     }
 
     func stop() async { await self.exchange(.off) }
+
+    private var isOff: Bool {
+        self.engine.withLock { engine in
+            if case .off = engine { true } else { false }
+        }
+    }
 
     private func exchange(_ next: Engine) async {
         let previous = self.engine.withLock { engine in
@@ -57,5 +76,19 @@ final class ScannerSlot: VirusScanner {
         case .builtin(let supervisor): await supervisor.stop()
         case .clamd(let scanner): await scanner.stop()
         }
+    }
+}
+
+extension ScannerSupervisor.Configuration {
+    init(_ configuration: GatewayConfiguration) {
+        let antivirus = configuration.antivirus
+        self.init(database: antivirus.database, runDirectory: configuration.runDirectory)
+        self.scannerPath = antivirus.scannerPath
+        self.concurrency = antivirus.concurrency
+        self.maxFileSize = antivirus.maxFileSize
+        self.maxScanSize = antivirus.maxScanSize
+        self.maxRecursion = antivirus.maxRecursion
+        self.maxFiles = antivirus.maxFiles
+        self.user = antivirus.runAsUser
     }
 }

@@ -23,7 +23,7 @@ final class DownstreamConnection: ChannelInboundHandler {
     let id: PoolMachine.ConnectionID
     let host: DownstreamHost
     private let pool: RoutePool
-    private var machine: RelayMachine
+    private var machine: ClientSessionMachine
     private var decoder = ReplyDecoder()
     private var unread = ByteBuffer()
     private var context: ChannelHandlerContext?
@@ -47,14 +47,14 @@ final class DownstreamConnection: ChannelInboundHandler {
         self.id = id
         self.host = host
         self.pool = pool
-        let security: RelaySettings.Security =
+        let security: ClientSessionSettings.Security =
             switch pool.route.tls {
             case .none: .none
             case .opportunistic: withoutTLS ? .none : .opportunistic
             case .required: .required
             }
-        self.machine = RelayMachine(
-            settings: RelaySettings(heloName: pool.route.heloName, security: security, sendsXCLIENT: pool.route.sendsXCLIENT)
+        self.machine = ClientSessionMachine(
+            settings: ClientSessionSettings(heloName: pool.route.heloName, security: security, sendsXCLIENT: pool.route.sendsXCLIENT)
         )
     }
 
@@ -163,12 +163,12 @@ final class DownstreamConnection: ChannelInboundHandler {
 // MARK: - Actions
 
 extension DownstreamConnection {
-    private func perform(_ actions: [RelayMachine.Action]) {
+    private func perform(_ actions: [ClientSessionMachine.Action]) {
         for action in actions { self.perform(action) }
         self.setDeadline()
     }
 
-    private func perform(_ action: RelayMachine.Action) {
+    private func perform(_ action: ClientSessionMachine.Action) {
         switch action {
         case .send(let bytes): self.write(ByteBuffer(bytes: bytes))
         case .upgradeToTLS: self.upgrade()
@@ -268,7 +268,7 @@ extension DownstreamConnection {
 // MARK: - Time
 
 extension DownstreamConnection {
-    private func time(for wait: RelayMachine.Wait) -> TimeAmount {
+    private func time(for wait: ClientSessionMachine.Wait) -> TimeAmount {
         switch wait {
         case .nothing, .reply, .handshake, .contentProgress: .seconds(Int64(self.pool.route.replySeconds))
         case .finalReply: .seconds(Int64(self.pool.route.finalReplySeconds))

@@ -99,8 +99,7 @@ package final class ScannerSupervisor: VirusScanner {
         return "\(program[..<(program.lastIndex(of: "/") ?? program.startIndex)])/outpost-scanner"
     }
 
-    /// Returns when the first worker is ready or could not be started; then it is tried again, and scans wait as long as they
-    /// may.
+    /// Begins to start the first worker. Scans wait for it as long as they may.
     /// - Throws: `SystemError` when no worker can ever run: the directory cannot be made, its path is too long.
     package func start() async throws {
         try Directory.make(self.configuration.runDirectory)
@@ -111,8 +110,10 @@ package final class ScannerSupervisor: VirusScanner {
         self.removeLeftovers()
         self.threads.start()
         await self.main.start()
-        await self.main.started()
     }
+
+    /// Returns when the first worker is ready or could not be started; then it is tried again.
+    package func started() async { await self.main.started() }
 
     /// Ends all workers; returns when they are reaped.
     package func stop() async {

@@ -21,20 +21,6 @@ package struct RelayMachine: Sendable {
         case reply(SMTPReply, abortsDownstream: Bool, keepsCopy: Bool)
     }
 
-    /// How the downstream's part ended.
-    package enum DownstreamOutcome: Hashable, Sendable {
-        /// Its positive reply to the end of data.
-        case accepted(SMTPReply)
-        /// Its 4xx or 5xx, at DATA or at the end of data.
-        case refused(SMTPReply)
-        /// The connection was lost before the end of data was sent: nothing was taken.
-        case away(reason: String)
-        /// Lost between the end of data and the reply: the message may have been taken.
-        case unknown(reason: String)
-        /// We could not go on, e.g. reading the stored content failed.
-        case failed(reason: String)
-    }
-
     package enum StoreOutcome: Hashable, Sendable {
         /// On the disk, fsynced, row committed.
         case durable
@@ -88,7 +74,7 @@ package struct RelayMachine: Sendable {
         }
     }
 
-    package mutating func downstreamFinished(_ outcome: DownstreamOutcome) -> Action {
+    package mutating func downstreamFinished(_ outcome: DeliveryOutcome) -> Action {
         guard case .delivering = self.state else { preconditionFailure("the downstream was not asked") }
         self.state = .finished
         let reply: SMTPReply
@@ -103,7 +89,7 @@ package struct RelayMachine: Sendable {
             reply = self.identified(.transient(.localError, (4, 1), "The mail server cannot be reached now, try again later"))
         case .unknown:
             reply = self.identified(.transient(.localError, (4, 2), "The connection to the mail server was lost, try again later"))
-        case .failed:
+        case .internalError:
             reply = self.identified(.transient(.localError, (3, 0), "Local error, try again later"))
         }
         return .reply(reply, abortsDownstream: false, keepsCopy: false)

@@ -1,7 +1,7 @@
 import MailTypes
 
 /// The envelope dialogue of one transaction: which commands are out, and what was answered.
-struct RelayTransaction: Hashable, Sendable {
+struct ClientTransaction: Hashable, Sendable {
     enum Awaited: Hashable {
         case mail
         case recipient(Int)

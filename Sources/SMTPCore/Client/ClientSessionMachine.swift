@@ -1,7 +1,7 @@
 import MailTypes
 
 /// How a connection to a downstream server is set up.
-package struct RelaySettings: Hashable, Sendable {
+package struct ClientSessionSettings: Hashable, Sendable {
     package enum Security: Hashable, Sendable {
         case none
         /// STARTTLS when it is offered; a refusal leaves the connection in the clear.
@@ -29,7 +29,7 @@ package struct RelaySettings: Hashable, Sendable {
 /// any -> closed
 /// ```
 /// Every `.lost` ends the machine: the connection is to be closed and the machine forgets its transaction.
-package struct RelayMachine: Sendable {
+package struct ClientSessionMachine: Sendable {
     package enum Action: Hashable, Sendable {
         case send([UInt8])
         /// The TLS handler goes in now; everything after it is protected.
@@ -78,15 +78,15 @@ package struct RelayMachine: Sendable {
         case closed
     }
 
-    private let settings: RelaySettings
+    private let settings: ClientSessionSettings
     private var state = State.greeting
     private var isSecured = false
-    private var transaction: RelayTransaction?
+    private var transaction: ClientTransaction?
     /// XCLIENT is in force, so the next transaction cannot do without it.
     private var speaksForClient = false
     package private(set) var capabilities = DownstreamCapabilities()
 
-    package init(settings: RelaySettings) {
+    package init(settings: ClientSessionSettings) {
         self.settings = settings
     }
 
@@ -106,7 +106,7 @@ package struct RelayMachine: Sendable {
 
 // MARK: - Events of the connection
 
-extension RelayMachine {
+extension ClientSessionMachine {
     /// - Parameter unread: octets that came behind this reply.
     package mutating func received(_ reply: SMTPReply, unread: Int) -> [Action] {
         if reply.code == 421, self.state != .quitting { return self.leave(reply) }
@@ -186,11 +186,11 @@ extension RelayMachine {
 
 // MARK: - Wishes of the transaction's owner
 
-extension RelayMachine {
+extension ClientSessionMachine {
     /// Starts a transaction on an idle connection; nothing is sent before there are recipients.
     package mutating func begin(_ mail: MailCommand, client: ClientIdentity) {
         precondition(self.state == .idle, "a transaction starts on an idle connection")
-        self.transaction = RelayTransaction(mail: mail, client: client)
+        self.transaction = ClientTransaction(mail: mail, client: client)
         self.state = .transaction
     }
 
@@ -256,7 +256,7 @@ extension RelayMachine {
 
 // MARK: - Steps
 
-extension RelayMachine {
+extension ClientSessionMachine {
     private mutating func sendHello(_ purpose: HelloPurpose, extended: Bool = true) -> [Action] {
         self.state = .hello(purpose, extended: extended)
         var name = self.settings.heloName
