@@ -86,7 +86,7 @@ let package = Package(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
-                "QuarantineReview", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
+                "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
         ),

@@ -38,11 +38,12 @@ package final class Gateway: Sendable {
     }
 
     /// Makes everything that needs no network yet.
-    package init(snapshot: GatewaySnapshot, logger: Logger) throws {
+    /// - Parameter observer: hears of each transaction, on its connection's event loop.
+    package init(snapshot: GatewaySnapshot, logger: Logger, observer: TransactionLog.Observer? = nil) throws {
         let configuration = snapshot.configuration
         self.logger = logger
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
-        self.services = try GatewayServices(configuration: configuration, logger: logger)
+        self.services = try GatewayServices(configuration: configuration, logger: logger, observer: observer)
         self.gate = ConnectionGate(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
         self.current = Mutex(snapshot)
         var pools: [ObjectIdentifier: NIOLoopBound<DownstreamPool>] = [:]
@@ -167,6 +168,26 @@ package final class Gateway: Sendable {
             return SessionCoordinator(
                 client: client, snapshot: snapshot, services: services, downstreams: pool.value, eventLoop: eventLoop)
         }
+    }
+}
+
+extension GatewaySnapshot {
+    /// What would keep a gateway with this configuration from starting, found without starting anything.
+    package func startProblems() -> [String] {
+        var problems: [String] = []
+        do {
+            _ = try TLSContexts(self.configuration)
+        } catch {
+            problems.append("\(error)")
+        }
+        for name in [self.configuration.runAsUser, self.configuration.antivirus.runAsUser].compactMap({ $0 }) {
+            do {
+                _ = try UserAccount(named: name)
+            } catch {
+                problems.append("user: \(error)")
+            }
+        }
+        return problems
     }
 }
 

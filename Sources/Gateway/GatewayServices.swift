@@ -18,7 +18,7 @@ final class GatewayServices: Sendable {
     private let threads: NIOThreadPool
     private let logger: Logger
 
-    init(configuration: GatewayConfiguration, logger: Logger) throws {
+    init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
         // Root makes them for the user that the process becomes after binding.
         let owner = UserAccount.isRoot ? try configuration.runAsUser.map { try UserAccount(named: $0) } : nil
         let directories = [
@@ -29,9 +29,8 @@ final class GatewayServices: Sendable {
             try Directory.make(directory, owner: owner)
         }
         self.logger = logger
-        self.log = TransactionLog(logger)
-        let inspections = configuration.limits.inspections
-        self.threads = NIOThreadPool(numberOfThreads: inspections > 0 ? inspections : System.coreCount)
+        self.log = TransactionLog(logger, observer: observer)
+        self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)
         self.threads.start()
         self.scanner = ScannerSlot(logger: logger)
         self.inspector = MessageInspector(

@@ -17,11 +17,12 @@ package final class GatewaySnapshot: Sendable {
     package let rules: RuleSet?
     let recipients: RecipientTable
     let checks: MessageChecks
+    let allowList: SenderList
+    let denyList: SenderList
     let parserLimits: ParserLimits
     let downstreamRoutes: [DownstreamRoute]
     private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
-    /// One evaluator for each inspection thread: its buffers are used again from message to message.
-    private let evaluators = ThreadSpecificVariable<EvaluatorOfThread>()
+    private let evaluators: RuleEvaluators?
 
     package init(configuration: GatewayConfiguration, rules: RuleSet?, generation: Int = 0) {
         self.configuration = configuration
@@ -29,6 +30,8 @@ package final class GatewaySnapshot: Sendable {
         self.rules = rules
         self.recipients = RecipientTable(configuration.domains)
         self.checks = MessageChecks(configuration)
+        self.allowList = SenderList(configuration.lists.allow)
+        self.denyList = SenderList(configuration.lists.deny)
         var limits = ParserLimits()
         limits.headerSize = configuration.limits.headerSize
         limits.depth = configuration.limits.mimeDepth
@@ -37,6 +40,12 @@ package final class GatewaySnapshot: Sendable {
         var routes: [GatewayConfiguration.Route: DownstreamRoute] = [:]
         for domain in configuration.domains {
             routes[domain.route] = DownstreamRoute(domain.route, heloName: configuration.hostname)
+        }
+        self.evaluators = rules.map { rules in
+            var limits = PatternLimits()
+            limits.matches = UInt32(clamping: configuration.limits.patternMatchLimit)
+            limits.heap = UInt32(clamping: configuration.limits.patternHeapKiB)
+            return RuleEvaluators(rules, limits: limits, threads: configuration.limits.inspectionThreads)
         }
         self.downstreamRouteByRoute = routes
         self.downstreamRoutes = Array(routes.values)
@@ -58,33 +67,24 @@ package final class GatewaySnapshot: Sendable {
     }
 
     func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {
-        guard let rules = self.rules else { return RuleFindings() }
-        let box: EvaluatorOfThread
-        if let existing = self.evaluators.currentValue {
-            box = existing
-        } else {
-            var limits = PatternLimits()
-            limits.matches = UInt32(clamping: self.configuration.limits.patternMatchLimit)
-            limits.heap = UInt32(clamping: self.configuration.limits.patternHeapKiB)
-            box = EvaluatorOfThread(RuleEvaluator(ruleSet: rules, limits: limits))
-            self.evaluators.currentValue = box
-        }
         let deadline = ContinuousClock.now + .seconds(self.configuration.limits.inspectionSeconds)
-        return box.evaluator.evaluate(MessageText(message), envelope: envelope, isTimeUp: { ContinuousClock.now > deadline })
+        return self.evaluators?.evaluate(message, envelope: envelope, deadline: deadline) ?? RuleFindings()
     }
 
-    func refusal(ofClient client: ClientIdentity) -> SMTPReply? { self.checks.refusal(ofClient: client) }
+    /// What a client on the deny list is told; nil for everybody else.
+    func refusal(ofClient client: ClientIdentity) -> SMTPReply? {
+        guard self.allowList.match(client: client.address) == nil, self.denyList.match(client: client.address) != nil else {
+            return nil
+        }
+        return PolicyReply.denied
+    }
 
+    /// The same at MAIL.
     func refusal(ofSender sender: ReversePath, client: ClientIdentity) -> SMTPReply? {
-        self.checks.refusal(ofSender: sender, client: client)
-    }
-}
-
-private final class EvaluatorOfThread {
-    let evaluator: RuleEvaluator
-
-    init(_ evaluator: RuleEvaluator) {
-        self.evaluator = evaluator
+        guard self.allowList.match(client: client.address, reversePath: sender) == nil,
+            self.denyList.match(reversePath: sender) != nil
+        else { return nil }
+        return PolicyReply.denied
     }
 }
 
@@ -113,4 +113,9 @@ extension DownstreamTLS {
         case .required: self = .required
         }
     }
+}
+
+extension GatewayConfiguration.Limits {
+    /// Messages that are inspected at once.
+    var inspectionThreads: Int { self.inspections > 0 ? self.inspections : System.coreCount }
 }

@@ -15,6 +15,9 @@ package struct Judgement: Sendable {
     package var microseconds: Int
     /// Rules that were left out because an administrator released this message.
     package var skippedRules: Set<String> = []
+    private let decider: PolicyDecider
+    private var allowed: SenderList.Match?
+    private var denied: SenderList.Match?
 
     init(local: LocalExamination.Outcome, scan: ScanFindings, policy: Policy, snapshot: GatewaySnapshot, microseconds: Int) {
         switch local {
@@ -24,6 +27,8 @@ package struct Judgement: Sendable {
             self.contentHash = examination.key.contentHash
             self.subject = examination.subject
             self.headerFrom = examination.headerFrom
+            self.allowed = examination.allowed
+            self.denied = examination.denied
         case .failure(let reason):
             let failure: CheckFailure = reason == "timed out" ? .timedOut : .failed(reason)
             self.findings = Findings(rules: RuleFindings(failure: failure), scan: scan)
@@ -33,19 +38,20 @@ package struct Judgement: Sendable {
             self.headerFrom = ""
         }
         self.microseconds = microseconds
-        self.decision = decide(self.findings, policy: policy)
+        self.decider = PolicyDecider(policy: policy, virusOnFailure: snapshot.configuration.antivirus.onFailure)
+        self.decision = self.decider.decide(findings: self.findings, allowed: self.allowed, denied: self.denied)
         if scan.status != .off {
             self.reports.append(CheckReport(check: "virus", result: scan.status.word, microseconds: scan.microseconds))
         }
     }
 
     /// The same findings, without what was released, decided again. The virus scan still counts.
-    func skipping(_ rules: Set<String>, policy: Policy) -> Judgement {
+    func skipping(_ rules: Set<String>) -> Judgement {
         var result = self
         result.skippedRules = rules
         result.findings.checks.hits.removeAll { rules.contains($0.rule) }
         result.findings.rules.hits.removeAll { rules.contains($0.rule) }
-        result.decision = decide(result.findings, policy: policy)
+        result.decision = self.decider.decide(findings: result.findings, allowed: self.allowed, denied: self.denied)
         return result
     }
 }

@@ -1,5 +1,7 @@
+import ContentStorage
 import MailChecks
 import MailMessage
+import MailPolicy
 import MailRules
 import MailTypes
 import OpenSSLKit
@@ -18,6 +20,9 @@ struct LocalExamination: Sendable {
     /// For listings: decoded and cut to a line's length.
     var subject: String
     var headerFrom: String
+    /// What the lists say about the sender.
+    var allowed: SenderList.Match?
+    var denied: SenderList.Match?
 
     /// Characters of a subject or sender that a listing may want.
     private static let listingLength = 200
@@ -51,6 +56,8 @@ struct LocalExamination: Sendable {
             let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
             reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))
         }
+        let client = subject.envelope.client.address
+        let reversePath = subject.envelope.reversePath
         return .success(
             LocalExamination(
                 key: key,
@@ -58,9 +65,17 @@ struct LocalExamination: Sendable {
                 rules: rules,
                 reports: reports,
                 subject: self.listing(message, "Subject"),
-                headerFrom: self.listing(message, "From")
+                headerFrom: self.listing(message, "From"),
+                // Anybody can write any From: it may speak against a message, not for it.
+                allowed: snapshot.allowList.match(client: client, reversePath: reversePath),
+                denied: snapshot.denyList.isEmpty
+                    ? nil : snapshot.denyList.match(client: client, reversePath: reversePath, headerFrom: self.authors(message))
             )
         )
+    }
+
+    private static func authors(_ message: ParsedMessage) -> [MailAddress] {
+        message.fields(named: "From").flatMap { message.mailboxes(in: $0) }.compactMap { MailAddress($0.address, allowUTF8: true) }
     }
 
     private static func listing(_ message: ParsedMessage, _ name: String) -> String {

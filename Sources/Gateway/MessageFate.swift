@@ -76,7 +76,7 @@ final class MessageFate {
                 recipients: envelope.recipients
             )
         } then: { rules in
-            self.proceed(rules.isEmpty ? judgement : judgement.skipping(rules, policy: self.policy))
+            self.proceed(rules.isEmpty ? judgement : judgement.skipping(rules))
         }
     }
 

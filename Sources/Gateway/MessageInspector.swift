@@ -6,7 +6,7 @@ import MailRules
 import MailTypes
 import NIOCore
 import NIOPosix
-import OpenSSLKit
+import SMTPCore
 import Synchronization
 import VirusScan
 

@@ -33,7 +33,7 @@ package final class OfflineJudge: Sendable {
         self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)
     }
 
-    package func start() async { await self.scanner.use(self.snapshot.configuration) }
+    package func start() async throws { try await self.scanner.use(self.snapshot.configuration) }
 
     package func stop() async {
         await self.scanner.stop()
@@ -100,8 +100,7 @@ package final class OfflineJudge: Sendable {
         let message = ParsedMessage(bytes)
         for name in ["Return-Path", "From"] {
             guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else { continue }
-            let address = String(decoding: mailbox.address, as: UTF8.self)
-            if let parsed = MailAddress(address, allowUTF8: true) { return .mailbox(parsed) }
+            if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null
     }

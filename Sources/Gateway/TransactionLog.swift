@@ -3,29 +3,35 @@ import MailTypes
 import SMTPServer
 
 /// What the log says about a finished transaction.
-struct TransactionSummary: Sendable {
-    var id: TransactionID
-    var envelope: Envelope
-    var octets: Int
-    var judgement: Judgement
-    var reply: SMTPReply
-    var downstream: String?
-    var milliseconds: Int
+package struct TransactionSummary: Sendable {
+    package var id: TransactionID
+    package var envelope: Envelope
+    package var octets: Int
+    package var judgement: Judgement
+    package var reply: SMTPReply
+    package var downstream: String?
+    package var milliseconds: Int
 }
 
 /// The gateway's log lines: one for each finished transaction, one for each closed connection. Nothing of a message's text
 /// is in them.
 package struct TransactionLog: Sendable {
+    /// Hears of each transaction before its final reply is given.
+    package typealias Observer = @Sendable (TransactionSummary) -> Void
+
     private let logger: Logger
+    private let observer: Observer?
 
     /// Recipients named in a line; the rest is counted.
     private static let namedRecipients = 5
 
-    package init(_ logger: Logger) {
+    package init(_ logger: Logger, observer: Observer? = nil) {
         self.logger = logger
+        self.observer = observer
     }
 
     func transactionFinished(_ summary: TransactionSummary) {
+        self.observer?(summary)
         let decision = summary.judgement.decision
         let recipients = summary.envelope.recipients
         var fields: LogFields = [

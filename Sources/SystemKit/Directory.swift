@@ -47,6 +47,14 @@ package enum Directory {
         guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemError("make \(path)") }
     }
 
+    /// Makes it for one user; one that is there already is left as it is.
+    /// - Parameter owner: whose a directory becomes that was made here; nil: the running user's.
+    package static func make(_ path: String, owner: UserAccount?) throws(SystemError) {
+        let isNew = access(path, F_OK) != 0
+        try self.make(path)
+        if isNew { try owner?.own(path) }
+    }
+
     /// Removes it with everything in it; links are removed, not followed. What cannot be removed stays.
     package static func removeTree(_ path: String) {
         for entry in (try? self.entries(path)) ?? [] {

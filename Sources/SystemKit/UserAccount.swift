@@ -37,19 +37,6 @@ package struct UserAccount: Hashable, Sendable {
     }
 }
 
-/// Directories.
-package enum Directory {
-    /// Makes a directory for one user alone (0700); one that exists is left as it is. Its parent must exist.
-    /// - Parameter owner: whose it becomes if it was made here; nil: the running user's.
-    package static func make(_ path: String, owner: UserAccount? = nil) throws(SystemError) {
-        guard mkdir(path, 0o700) == 0 else {
-            guard errno == EEXIST else { throw SystemError("create directory \(path)") }
-            return
-        }
-        try owner?.own(path)
-    }
-}
-
 /// Keeps other processes of the same user, and core dumps, away from what this process holds in memory, and gives up every
 /// way to new privileges.
 package func hardenProcess() throws(SystemError) {

@@ -53,7 +53,7 @@ private func becomeUser(_ name: String) throws(SystemError) {
 /// Must come after the change of user, which clears the parent-death signal (prctl(2)).
 private func harden(diesWithParent: Bool) throws(SystemError) {
     guard outpost_no_core_dumps() == 0 else { throw SystemError("switch core dumps off") }
-    guard outpost_harden_process() == 0 else { throw SystemError("give up new privileges") }
+    try hardenProcess()
     if diesWithParent {
         let parent = getppid()
         guard outpost_die_with_parent(SIGKILL) == 0 else { throw SystemError("follow the parent's end") }

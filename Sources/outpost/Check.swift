@@ -33,7 +33,7 @@ struct Check: AsyncParsableCommand {
 
     func run() async throws {
         let judge = try OfflineJudge(snapshot: try self.options.snapshot())
-        await judge.start()
+        try await judge.start()
         var refused = false
         var missing = false
         for file in self.files {

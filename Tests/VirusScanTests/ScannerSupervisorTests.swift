@@ -38,6 +38,7 @@ struct ScannerSupervisorTests {
     ) async throws {
         let supervisor = try ScannerSupervisor(configuration: configuration, logger: self.logger)
         try await supervisor.start()
+        await supervisor.started()
         do {
             try await body(supervisor)
         } catch {
