@@ -38,7 +38,10 @@ public final class TestCertificates: Sendable {
         self.directory = try TemporaryDirectory()
         self.authority = "\(self.directory.path)/ca.pem"
         try Self.openssl(
-            ["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-keyout", self.authorityKey, "-out", self.authority]
+            [
+                "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-keyout", self.authorityKey, "-out",
+                self.authority,
+            ]
                 + Key.p256.options
         )
     }
@@ -48,15 +51,19 @@ public final class TestCertificates: Sendable {
         let base = "\(self.directory.path)/\(UUID().uuidString)"
         let files = Files(certificate: "\(base).pem", privateKey: "\(base).key")
         try Self.openssl(
-            ["req", "-new", "-nodes", "-subj", "/CN=\(names.first ?? "unnamed")", "-keyout", files.privateKey, "-out", "\(base).csr"]
+            [
+                "req", "-new", "-nodes", "-subj", "/CN=\(names.first ?? "unnamed")", "-keyout", files.privateKey, "-out",
+                "\(base).csr",
+            ]
                 + key.options
         )
         let alternatives = names.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
         let extensions = "basicConstraints=CA:FALSE\n" + (names.isEmpty ? "" : "subjectAltName=\(alternatives)\n")
         try Data(extensions.utf8).write(to: URL(filePath: "\(base).ext"))
         try Self.openssl([
-            "x509", "-req", "-in", "\(base).csr", "-CA", self.authority, "-CAkey", self.authorityKey, "-CAcreateserial",
-            "-extfile", "\(base).ext", "-days", isExpired ? "-1" : "2", "-out", files.certificate,
+            "x509", "-req", "-in", "\(base).csr", "-CA", self.authority, "-CAkey", self.authorityKey,
+            "-set_serial", String(UInt32.random(in: 1...(.max))), "-extfile", "\(base).ext", "-days", isExpired ? "-1" : "2",
+            "-out", files.certificate,
         ])
         return files
     }

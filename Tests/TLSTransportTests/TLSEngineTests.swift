@@ -101,14 +101,24 @@ struct TLSEngineTests {
     @Test(
         "a verifying client says why it refuses",
         arguments: [
-            Refusal(testDescription: "name", certificateNames: ["mx.example.org"], askedFor: "mx.example.net", reason: "hostname mismatch"),
+            Refusal(
+                testDescription: "name",
+                certificateNames: ["mx.example.org"],
+                askedFor: "mx.example.net",
+                reason: "hostname mismatch"
+            ),
             Refusal(
                 testDescription: "partial wildcard",
                 certificateNames: ["m*.example.org"],
                 askedFor: "mx.example.org",
                 reason: "hostname mismatch"
             ),
-            Refusal(testDescription: "address", certificateNames: ["IP:127.0.0.1"], askedFor: "127.0.0.2", reason: "IP address mismatch"),
+            Refusal(
+                testDescription: "address",
+                certificateNames: ["IP:127.0.0.1"],
+                askedFor: "127.0.0.2",
+                reason: "IP address mismatch"
+            ),
             Refusal(
                 testDescription: "expired",
                 certificateNames: ["mx.example.org"],
@@ -155,7 +165,10 @@ struct TLSEngineTests {
         }
     }
 
-    @Test("wildcards, addresses and the common name are taken", arguments: [("*.example.org", "mx.example.org"), ("IP:127.0.0.1", "127.0.0.1")])
+    @Test(
+        "wildcards, addresses and the common name are taken",
+        arguments: [("*.example.org", "mx.example.org"), ("IP:127.0.0.1", "127.0.0.1")]
+    )
     func matches(name: String, askedFor: String) throws {
         let pair = EnginePair(
             client: try self.client().makeEngine(serverName: askedFor),
