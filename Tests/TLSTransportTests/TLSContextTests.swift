@@ -67,7 +67,7 @@ struct TLSContextTests {
                 try TLSServerContext(certificates: [CertificateFiles(certificate: certificate, privateKey: key)])
             }
             #expect(error?.file == file)
-            #expect(error?.reason.contains(reason) == true, "\(String(describing: error))")
+            #expect(error?.reason.contains(reason) == true, "\(error?.description ?? "")")
             #expect(error?.reason.isEmpty == false)
         }
         #expect(throws: TLSError.self) { try TLSServerContext(certificates: []) }
