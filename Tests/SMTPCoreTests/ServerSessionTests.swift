@@ -59,8 +59,10 @@ struct ServerSessionTests {
             ("MAIL FROM:<a@b.c> SIZE=99999999999999999999", "552 5.3.4", true),
             ("MAIL FROM:<ä@b.c>", "553 5.6.7", true), ("MAIL FROM:<a@b.c> AUTH=<>", "555 5.5.4", true),
             ("MAIL FROM:<a@b.c> RET=ALL", "501 5.5.4", true), ("MAIL FROM:<a@b.c> ENVID=+0", "501 5.5.4", true),
-            ("DATA x", "503 5.5.1", true), ("RSET x", "501 5.5.4", true), ("VRFY", "501 5.5.4", true), ("QUIT now", "501 5.5.4", true),
-            ("VRFY x", "252 2.1.5", true), ("NOOP x y", "250 2.0.0", true), ("RSET", "250 2.0.0", true), ("HELP me", "214-2.0.0", true),
+            ("DATA x", "503 5.5.1", true), ("RSET x", "501 5.5.4", true), ("VRFY", "501 5.5.4", true),
+            ("QUIT now", "501 5.5.4", true),
+            ("VRFY x", "252 2.1.5", true), ("NOOP x y", "250 2.0.0", true), ("RSET", "250 2.0.0", true),
+            ("HELP me", "214-2.0.0", true),
             ("mail from: <> size=1 body=8bitmime ret=hdrs envid=x+20", "250 2.1.0", true),
             ("MAIL FROM:<@x.y,@z:a@b.c>", "250 2.1.0", true), ("MAIL FROM:a@b.c SIZE=3", "250 2.1.0", true),
             ("MAIL FROM:<\"a>b\\\"@c\"@b.c>", "250 2.1.0", true), ("MAIL FROM:<ä@b.c> SMTPUTF8", "250 2.1.0", true),
@@ -109,7 +111,9 @@ struct ServerSessionTests {
     @Test("pipelined recipients make one question, and replies keep their order")
     func batch() {
         var driver = ServerDriver.greeted()
-        driver.feed("MAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nRCPT TO:<no@b.c>\r\nRCPT TO:bad\r\nRCPT TO:<c@b.c> FOO\r\nRCPT TO:<d@b.c>\r\nDATA\r\n")
+        driver.feed(
+            "MAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nRCPT TO:<no@b.c>\r\nRCPT TO:bad\r\nRCPT TO:<c@b.c> FOO\r\nRCPT TO:<d@b.c>\r\nDATA\r\n"
+        )
         #expect(driver.batches == [3])
         #expect(driver.record.codes == [250, 250, 550, 501, 555, 250, 354])
         #expect(driver.record.recipients == ["a@b.c", "no@b.c", "d@b.c"])

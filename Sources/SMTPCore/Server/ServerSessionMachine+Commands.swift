@@ -14,7 +14,7 @@ extension ServerSessionMachine {
     mutating func takeLine() -> InputLine? {
         let limit = self.configuration.limits.commandLine
         let view = self.inbound.readableBytesView
-        var search = view.startIndex
+        var search = view.startIndex + self.searched
         while let lineFeed = view[search...].firstIndex(of: 0x0a) {
             guard lineFeed > view.startIndex, view[lineFeed - 1] == 0x0d else {
                 search = lineFeed + 1
@@ -23,16 +23,19 @@ extension ServerSessionMachine {
             let length = lineFeed + 1 - view.startIndex
             let isTooLong = self.skipped + length > limit
             self.skipped = 0
+            self.searched = 0
             let bytes = isTooLong ? nil : self.inbound.readBytes(length: length - 2)
             self.inbound.moveReaderIndex(forwardBy: isTooLong ? length : 2)
             self.dropEmptyInbound()
             return bytes.map { .text($0) } ?? .tooLong
         }
+        self.searched = view.count
         if self.skipped + view.count > limit {
             // The end may be cut between CR and LF.
             let count = view.last == 0x0d ? view.count - 1 : view.count
             self.inbound.moveReaderIndex(forwardBy: count)
             self.skipped += count
+            self.searched = 0
             self.dropEmptyInbound()
         }
         return nil

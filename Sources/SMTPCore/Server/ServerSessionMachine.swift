@@ -104,6 +104,8 @@ package struct ServerSessionMachine: Sendable {
     var actions: [ServerAction] = []
     /// Octets of the overlong line that is being skipped.
     var skipped = 0
+    /// Octets at the front of `inbound` that are known not to end a line: dripped lines are looked at once.
+    var searched = 0
     /// Errors since the last accepted message.
     var recentErrors = 0
     /// Commands that carried no mail forward.
