@@ -12,14 +12,14 @@ enum HTMLEntities {
         return result
     }()
 
-    /// Appends the text with references resolved.
+    /// Appends the text with references resolved; `&nbsp;` becomes a plain space, because text rules mean that.
     /// - Parameter inAttribute: a name without semicolon before `=` or a letter is text there, as in `?a=1&copy=2`.
     static func decode(_ bytes: [UInt8], _ range: Range<Int>, inAttribute: Bool, into result: inout [UInt8]) {
         var index = range.lowerBound
         while index < range.upperBound {
             let octet = bytes[index]
             if octet == 0x26, let (scalar, next) = self.reference(bytes, index, range.upperBound, inAttribute: inAttribute) {
-                Charset.append(scalar, to: &result)
+                Charset.append(scalar == 0xa0 ? 0x20 : scalar, to: &result)
                 index = next
             } else {
                 result.append(octet)

@@ -47,7 +47,10 @@ package struct HTMLFacts: Hashable, Sendable {
 
 /// HTML as a person reads it.
 package struct HTMLText: Hashable, Sendable {
-    /// UTF-8; line feeds where blocks and line breaks are, two of them for paragraphs; other white space run together.
+    /// All text, seen or not, in order; UTF-8; line feeds where blocks and line breaks are, two of them for paragraphs; other
+    /// white space run together.
+    package let rendered: [UInt8]
+    /// What a person sees of it.
     package let visible: [UInt8]
     /// Text that is there and that nobody sees (hidden, tiny, in the colour of the background).
     package let invisible: [UInt8]
@@ -57,6 +60,7 @@ package struct HTMLText: Hashable, Sendable {
     package init(_ bytes: [UInt8]) {
         var renderer = HTMLRenderer(bytes)
         renderer.render()
+        self.rendered = renderer.rendered
         self.visible = renderer.visible
         self.invisible = renderer.invisible
         self.facts = renderer.facts
@@ -133,6 +137,7 @@ private struct HTMLRenderer {
 
     private let bytes: [UInt8]
     private var tokenizer: HTMLTokenizer
+    private(set) var rendered: [UInt8] = []
     private(set) var visible: [UInt8] = []
     private(set) var invisible: [UInt8] = []
     private(set) var facts = HTMLFacts()
@@ -141,7 +146,12 @@ private struct HTMLRenderer {
     private var style = HTMLStyle()
     private var depthBeyond = 0
 
-    private enum Piece { case none, text, invisibleText, whiteSpace }
+    private enum Piece {
+        case none
+        case text(endsWithSpace: Bool)
+        case invisibleText
+        case whiteSpace
+    }
     private var last = Piece.none
     private var discarding: HTMLName?
     private var inTitle = false
@@ -150,6 +160,7 @@ private struct HTMLRenderer {
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
         self.tokenizer = HTMLTokenizer(bytes)
+        self.rendered.reserveCapacity(bytes.count / 2)
         self.visible.reserveCapacity(bytes.count / 2)
     }
 
@@ -177,16 +188,16 @@ private struct HTMLRenderer {
         if self.anchor != nil { self.extendAnchor(collapsed) }
         let isBlank = collapsed.isEmpty || collapsed == [.space]
         if !isBlank, self.style.isInvisible {
+            self.rendered.append(contentsOf: collapsed)
             self.invisible.append(contentsOf: collapsed)
             self.last = .invisibleText
             return
         }
-        if self.last == .whiteSpace, collapsed.first == .space {
-            self.visible.append(contentsOf: collapsed.dropFirst())
-        } else {
-            self.visible.append(contentsOf: collapsed)
-        }
-        self.last = .text
+        var shown = collapsed[...]
+        if case .whiteSpace = self.last, shown.first == .space { shown.removeFirst() }
+        self.rendered.append(contentsOf: shown)
+        self.visible.append(contentsOf: shown)
+        self.last = .text(endsWithSpace: shown.last == .space)
     }
 
     private mutating func extendAnchor(_ text: [UInt8]) {
@@ -194,33 +205,26 @@ private struct HTMLRenderer {
         if room > 0 { self.anchor?.text.append(contentsOf: text.prefix(room)) }
     }
 
-    /// Runs of white space become one space, a no-break space too.
+    /// Runs of white space become one space.
     private static func collapse(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        var index = 0
-        var inSpace = false
-        while index < text.count {
-            let octet = text[index]
-            index += 1
-            if octet.isSpace {
-                if !inSpace { result.append(.space) }
-                inSpace = true
-                continue
-            }
-            inSpace = false
-            if octet == 0xc2, index < text.count, text[index] == 0xa0 {
-                result.append(.space)
-                index += 1
-            } else {
+        for octet in text {
+            if !octet.isSpace {
                 result.append(octet)
+            } else if result.last != .space {
+                result.append(.space)
             }
         }
         return result
     }
 
     private mutating func whiteSpace(_ bytes: [UInt8]) {
-        if self.last == .text, self.visible.last == .space { self.visible.removeLast() }
+        if case .text(endsWithSpace: true) = self.last {
+            self.rendered.removeLast()
+            self.visible.removeLast()
+        }
+        self.rendered.append(contentsOf: bytes)
         self.visible.append(contentsOf: bytes)
         if !self.invisible.isEmpty, self.invisible.last != .lineFeed { self.invisible.append(.lineFeed) }
         self.last = .whiteSpace

@@ -65,10 +65,17 @@ package final class MessageText {
         self.limits = limits
     }
 
-    /// Decoded text as a person reads it, in UTF-8: the subject first, then the text of all text/plain and text/html parts
-    /// (HTML rendered, without what nobody sees) in paragraphs, white space run together. Each segment ends with the line feed
-    /// that SpamAssassin's rules may match, except the last one where the text does not.
-    package lazy var body: [TextSegment] = self.paragraphs(of: self.renderedParts.map { ($0.part, $0.visible) }, withSubject: true)
+    /// Decoded text, in UTF-8: the subject first, then the text of all text/plain and text/html parts (HTML rendered) in
+    /// paragraphs, white space run together. Each segment ends with the line feed that SpamAssassin's rules may match, except
+    /// the last one where the text does not. As in SpamAssassin, text of HTML that nobody sees is part of it: a rule that
+    /// must not see it looks at `visibleBody`.
+    package lazy var body: [TextSegment] = self.paragraphs(of: self.renderedParts.map { ($0.part, $0.rendered) }, withSubject: true)
+
+    /// `body` as a person sees it: without the text of HTML that is hidden, tiny or in the colour of its background.
+    package lazy var visibleBody: [TextSegment] = self.paragraphs(
+        of: self.renderedParts.map { ($0.part, $0.visible) },
+        withSubject: true
+    )
 
     /// The text in HTML that nobody sees, in paragraphs like `body`.
     package lazy var invisible: [TextSegment] = self.paragraphs(
@@ -102,6 +109,7 @@ package final class MessageText {
 
     private struct RenderedPart {
         var part: Int
+        var rendered: [UInt8]
         var visible: [UInt8]
         var invisible: [UInt8]
         var facts: HTMLFacts?
@@ -154,10 +162,16 @@ extension MessageText {
     private func render(_ part: TextPart) -> RenderedPart {
         let text = Charset.toUTF8(part.content, named: part.charset)
         guard part.isHTML else {
-            return RenderedPart(part: part.part, visible: text, invisible: [], facts: nil)
+            return RenderedPart(part: part.part, rendered: text, visible: text, invisible: [], facts: nil)
         }
         let html = HTMLText(text)
-        return RenderedPart(part: part.part, visible: html.visible, invisible: html.invisible, facts: html.facts)
+        return RenderedPart(
+            part: part.part,
+            rendered: html.rendered,
+            visible: html.visible,
+            invisible: html.invisible,
+            facts: html.facts
+        )
     }
 }
 
@@ -181,7 +195,7 @@ extension MessageText {
     private func paragraphs(of parts: [(part: Int, text: [UInt8])], withSubject: Bool) -> [TextSegment] {
         var splitter = ParagraphSplitter(limit: self.limits.bodyPart)
         if withSubject {
-            let subject = self.message.fields(named: "subject").last.map { self.message.decodedValue(of: $0) } ?? []
+            let subject = self.message.fields(named: "subject").first.map { self.message.decodedValue(of: $0) } ?? []
             splitter.addSubject(Charset.toUTF8(subject, named: nil))
         }
         for (part, text) in parts { splitter.add(text, part: part) }
