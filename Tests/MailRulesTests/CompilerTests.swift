@@ -151,7 +151,8 @@ struct CompilerTests {
         "Scores",
         arguments: [
             ("", 1.0), ("score R 2.5", 2.5), ("score R -1", -1), ("score R 1.5 2 3 4", 1.5), ("score R 2\nscore R (1.5)", 3.5),
-            ("score R 2\nscore R (-3)", -1), ("score R 1\nscore R 4", 4), ("tflags R nice", -1), ("tflags R nice\nscore R -2", -2),
+            ("score R 2\nscore R (-3)", -1), ("score R 1\nscore R 4", 4), ("tflags R nice", -1),
+            ("tflags R nice\nscore R -2", -2),
         ]
     )
     func scores(lines: String, score: Double) throws {
@@ -208,7 +209,9 @@ struct CompilerTests {
 
     @Test("Test files say by their names what they test")
     func testFiles() {
-        let cases = RuleTestCase.cases(among: ["B.miss.eml", "A.hit.eml", "README.md", "A.hit.2.eml", "A.other.eml", "x/B.hit.eml"])
+        let cases = RuleTestCase.cases(among: [
+            "B.miss.eml", "A.hit.eml", "README.md", "A.hit.2.eml", "A.other.eml", "x/B.hit.eml",
+        ])
         #expect(
             cases == [
                 RuleTestCase(rule: "A", mustHit: true, file: "A.hit.2.eml"),
