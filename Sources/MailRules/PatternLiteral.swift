@@ -19,7 +19,11 @@ struct PatternLiteral {
         let (open, start) = try PatternLiteral.opening(of: text)
         let close = PatternLiteral.closing(of: open)
         guard let end = text.lastIndex(of: close), end >= start else {
-            throw Failure(offset: text.count, message: "the pattern has no end", hint: "it must end in \(Character(close))")
+            throw Failure(
+                offset: text.count,
+                message: "the pattern has no end",
+                hint: "it must end in \(Character(close)); a # inside is written \\#"
+            )
         }
         let flags = text[(end + 1)...]
         guard flags.allSatisfy({ $0.isLetter }) else {

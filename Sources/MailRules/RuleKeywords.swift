@@ -83,7 +83,7 @@ enum RuleKeywords {
 
 /// The candidate that differs least from `word`, if it does not differ much.
 func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
-    let limit = max(1, min(3, word.utf8.count / 3))
+    let limit = min(3, word.utf8.count / 3)
     var best: (String, Int)?
     for candidate in candidates {
         let distance = editDistance(Array(word.utf8), Array(candidate.utf8))

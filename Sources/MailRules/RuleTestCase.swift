@@ -11,6 +11,12 @@ package struct RuleTestCase: Hashable, Sendable {
     /// The file's name as it was given.
     package var file: String
 
+    package init(rule: String, mustHit: Bool, file: String) {
+        self.rule = rule
+        self.mustHit = mustHit
+        self.file = file
+    }
+
     /// The cases among a directory's file names, sorted; what is not named like a case is left out.
     package static func cases(among files: [String]) -> [RuleTestCase] {
         files.sorted().compactMap { file in

@@ -80,9 +80,9 @@ struct MetaTests {
         #expect(messages == ["a meta asks for itself: A → B → C → A", "a meta asks for itself: D → D"])
     }
 
-    @Test("A chain of ten thousand metas is put in order")
+    @Test("A chain of two thousand metas is put in order")
     func chain() throws {
-        let rules = (0..<10_000).map { "meta M\($0) M\($0 + 1)\n" }.joined() + "body M10000 /alpha/\n"
-        #expect(try findings(rules, SampleSubject(paragraphs: ["alpha"])).hits.count == 10_001)
+        let rules = (0..<2_000).map { "meta M\($0) M\($0 + 1)\n" }.joined() + "body M2000 /alpha/\n"
+        #expect(try findings(rules, SampleSubject(paragraphs: ["alpha"])).hits.count == 2_001)
     }
 }
