@@ -66,31 +66,7 @@ package enum Directory {
 
     /// Gives a file or directory to a user and its group.
     package static func give(_ path: String, to user: String) throws(SystemError) {
-        errno = 0
-        guard let entry = getpwnam(user) else { throw SystemError(code: errno == 0 ? ENOENT : errno, "find the user \(user)") }
-        guard chown(path, entry.pointee.pw_uid, entry.pointee.pw_gid) == 0 else { throw SystemError("give \(path) to \(user)") }
-    }
-}
-
-/// Facts about the running process.
-package enum CurrentProcess {
-    package static var id: Int32 { getpid() }
-    package static var isRoot: Bool { geteuid() == 0 }
-    package static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
-    /// The path of the program that runs.
-    package static func executablePath() throws(SystemError) -> String {
-        guard let path = realpath("/proc/self/exe", nil) else { throw SystemError("find the running program") }
-        defer { free(path) }
-        return String(cString: path)
-    }
-
-    /// True while a process with this number exists, whoever it belongs to.
-    package static func exists(_ id: Int32) -> Bool {
-        kill(id, 0) == 0 || errno == EPERM
-    }
-
-    package static func environment(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
+        let entry = try CurrentProcess.entry(ofUser: user)
+        guard chown(path, entry.pw_uid, entry.pw_gid) == 0 else { throw SystemError("give \(path) to \(user)") }
     }
 }

@@ -41,7 +41,7 @@ package final class ClamdClient: Sendable {
         do {
             return try await .success(
                 self.threads.runIfActive {
-                    var connection = try self.connect(deadline)
+                    var connection = try self.takeIdle() ?? self.connect(deadline)
                     let version = try connection.version(deadline: deadline)
                     self.keep(connection)
                     return version

@@ -225,11 +225,8 @@ package final class ScannerSupervisor: VirusScanner {
 
     /// Directories of gateways that did not end by themselves.
     private func removeLeftovers() {
-        for entry in (try? Directory.entries(self.configuration.runDirectory)) ?? [] where entry.isDirectory {
-            let words = entry.name.split(separator: "-")
-            guard words.count == 3, words[0] == "scan", let owner = Int32(words[1]), !CurrentProcess.exists(owner) else {
-                continue
-            }
+        let entries = (try? Directory.entries(self.configuration.runDirectory)) ?? []
+        for entry in entries where entry.isDirectory && ScannerWorker.isLeftover(directory: entry.name) {
             Directory.removeTree("\(self.configuration.runDirectory)/\(entry.name)")
         }
     }

@@ -79,6 +79,14 @@ final class ScannerWorker: Sendable {
 
     static func socketPath(in directory: String) -> String { "\(directory)/s" }
 
+    /// True for a directory of a worker whose gateway is gone without having removed it.
+    static func isLeftover(directory name: String) -> Bool {
+        let words = name.split(separator: "-")
+        guard words.count == 3, words[0] == "scan", let owner = Int32(words[1]), let number = Int(words[2]) else { return false }
+        // In a container every gateway has the same process number.
+        return owner == CurrentProcess.id ? number > self.count.load(ordering: .relaxed) : !CurrentProcess.exists(owner)
+    }
+
     /// Swift's own crash reports are off: they can swallow the signal that ended the process.
     private static var environment: [String] {
         let inherited = ["LD_LIBRARY_PATH", "TZ"].compactMap { name in

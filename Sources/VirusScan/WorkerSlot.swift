@@ -61,6 +61,7 @@ actor WorkerSlot {
 
     /// Starts what it needs, once.
     func start() async {
+        self.uses += 1
         while let stopping = self.stopping { await stopping.value }
         guard self.signals == nil, !self.isClosed else { return }
         let (stream, continuation) = AsyncStream<Signal>.makeStream()
@@ -107,15 +108,14 @@ actor WorkerSlot {
         self.isStopping = false
     }
 
-    /// The worker, as soon as there is one; nil at the deadline. Its use is counted: `endScan` must follow.
+    /// The worker, as soon as there is one; nil at the deadline and after `close`. Its use is counted: `endScan` must follow.
     func worker(deadline: Instant) async -> ScannerWorker? {
         self.uses += 1
         if let current = self.current {
             current.beginScan()
             return current
         }
-        // Not started, or stopped: there will be none.
-        guard self.signals != nil else { return nil }
+        guard !self.isClosed else { return nil }
         self.nextWaiter += 1
         let id = self.nextWaiter
         let timer = Task {

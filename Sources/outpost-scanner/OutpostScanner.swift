@@ -1,4 +1,3 @@
-import COutpostSystem
 import ClamAVKit
 import Glibc
 import SystemKit
@@ -26,8 +25,10 @@ struct OutpostScanner {
 
     private static func run(_ options: Options) throws {
         // Rights first: signatures and everything after them are read with the least.
-        if let user = options.user, geteuid() == 0 { try becomeUser(user) }
-        try harden(diesWithParent: options.endsWithInput)
+        if let user = options.user, CurrentProcess.isRoot { try CurrentProcess.become(user: user) }
+        try CurrentProcess.harden()
+        // When the parent has ended before this line, the end of standard input tells.
+        if options.endsWithInput { try CurrentProcess.dieWithParent() }
 
         let engine = try ScanEngine(
             database: options.database,
@@ -39,26 +40,6 @@ struct OutpostScanner {
         if options.endsWithInput, let error = startThread(name: "input", endWithInput) { throw error }
         write("ready \(engine.signatureCount) \(server.version)\n", to: STDOUT_FILENO)
         try server.run(listener)
-    }
-}
-
-private func becomeUser(_ name: String) throws(SystemError) {
-    errno = 0
-    guard let entry = getpwnam(name) else { throw SystemError(code: errno == 0 ? ENOENT : errno, "find the user \(name)") }
-    guard outpost_become_user(name, entry.pointee.pw_uid, entry.pointee.pw_gid) == 0 else {
-        throw SystemError("become the user \(name)")
-    }
-}
-
-/// Must come after the change of user, which clears the parent-death signal (prctl(2)).
-private func harden(diesWithParent: Bool) throws(SystemError) {
-    guard outpost_no_core_dumps() == 0 else { throw SystemError("switch core dumps off") }
-    try hardenProcess()
-    if diesWithParent {
-        let parent = getppid()
-        guard outpost_die_with_parent(SIGKILL) == 0 else { throw SystemError("follow the parent's end") }
-        // It may have ended before the line above; then our parent has changed or is about to, and standard input ends.
-        guard parent == getppid() else { exit(0) }
     }
 }
 

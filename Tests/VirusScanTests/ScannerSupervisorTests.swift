@@ -310,4 +310,68 @@ struct ScannerSupervisorTests {
             #expect(await waiting.value.status == .found([ScanSamples.eicarName]))
         }
     }
+
+    @Test("a scan that ends the second worker too has no verdict")
+    func culprit() async throws {
+        var configuration = self.configuration()
+        // It says that it is ready and never listens.
+        configuration.scannerPath = try self.directory.write("#!/bin/sh\necho 'ready 1 1.0/0/0'\nexec cat\n", to: "scanner")
+        chmod(configuration.scannerPath!, 0o755)
+        try await self.supervised(configuration) { supervisor in
+            let findings = await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: Self.budget)
+            guard case .notScanned(.failed(let reason)) = findings.status else {
+                Issue.record("\(findings.status)")
+                return
+            }
+            #expect(reason.hasPrefix("the virus scanner ended"))
+            #expect(await eventually { await supervisor.status().restarts == 2 })
+        }
+    }
+
+    @Test("a worker that dies at once is started again less and less often")
+    func backOff() async throws {
+        var configuration = self.configuration()
+        let starts = self.directory.path + "/starts"
+        configuration.scannerPath = try self.directory.write("#!/bin/sh\necho >> \(starts)\n", to: "scanner")
+        configuration.firstRestartDelay = .milliseconds(1)
+        chmod(configuration.scannerPath!, 0o755)
+        let count = { (try? Fixture.bytes(URL(filePath: starts)).count) ?? 0 }
+        try await self.supervised(configuration) { _ in
+            let began = ContinuousClock.now
+            #expect(await eventually { count() >= 7 })
+            // 1 + 2 + 4 + 8 + 16 + 32 milliseconds lie between seven starts.
+            #expect(ContinuousClock.now - began >= .milliseconds(62))
+        }
+    }
+
+    @Test("scans that come before the start wait for it")
+    func early() async throws {
+        let supervisor = try ScannerSupervisor(configuration: self.configuration(), logger: self.logger)
+        let scan = Task { await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget) }
+        #expect(await eventually { await supervisor.status().running == 1 })
+        try await supervisor.start()
+        #expect(await scan.value.status == .found([ScanSamples.eicarName]))
+        await supervisor.stop()
+        let late = await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget)
+        guard case .notScanned = late.status else {
+            Issue.record("a verdict after the end")
+            return
+        }
+    }
+
+    @Test("directories of gateways that are gone are removed; others stay")
+    func leftovers() async throws {
+        let configuration = self.configuration()
+        // The highest process number of Linux is 4194304.
+        let gone = "\(configuration.runDirectory)/scan-4194305-1"
+        let other = "\(configuration.runDirectory)/scan-1-1"
+        for path in [gone, other] {
+            try self.directory.write("", to: String(path.dropFirst(self.directory.path.count + 1)) + "/s")
+        }
+        let supervisor = try ScannerSupervisor(configuration: configuration, logger: self.logger)
+        try await supervisor.start()
+        await supervisor.stop()
+        let left = try Directory.entries(configuration.runDirectory).map { $0.name }
+        #expect(left == ["scan-1-1"])
+    }
 }
