@@ -4,6 +4,7 @@ import ArgumentParser
 struct Outpost: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outpost",
-        abstract: "A filtering front-line mail gateway."
+        abstract: "A filtering front-line mail gateway.",
+        subcommands: [QuarantineCommand.self]
     )
 }
