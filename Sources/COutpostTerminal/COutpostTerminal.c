@@ -128,9 +128,9 @@ int outpost_terminal_suspend(void) {
     return outpost_terminal_enter(terminal_input, terminal_output);
 }
 
-int outpost_terminal_size(int *rows, int *columns) {
+int outpost_terminal_size(int output, int *rows, int *columns) {
     struct winsize size;
-    if (ioctl(terminal_output, TIOCGWINSZ, &size) != 0) {
+    if (ioctl(output, TIOCGWINSZ, &size) != 0) {
         return -1;
     }
     *rows = size.ws_row;

@@ -1,3 +1,4 @@
+import GRDB
 import MailTypes
 
 /// Why the quarantine did not do what it was asked.
@@ -42,5 +43,19 @@ extension QuarantineError: CustomStringConvertible {
         case .damaged(let id): "the content of message \(id) is missing or not whole"
         case .unusable(let text): "the quarantine cannot be used: \(text)"
         }
+    }
+}
+
+/// What the database said, for programs that know nothing of databases.
+package struct DatabaseTrouble: Sendable {
+    /// Another process is at work on it; later it may be free.
+    package let isBusy: Bool
+    package let text: String
+
+    /// nil when the error is not the database's.
+    package init?(_ error: any Error) {
+        guard let error = error as? DatabaseError else { return nil }
+        self.isBusy = error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
+        self.text = "the quarantine's database: \(error.message ?? error.resultCode.description)"
     }
 }

@@ -1,4 +1,5 @@
 import ContentStorage
+import Foundation
 import Glibc
 import MailTypes
 import SystemKit
@@ -162,15 +163,6 @@ struct QuarantineFiles: Sendable {
     }
 
     private func names(in folder: String) throws -> [String] {
-        guard let stream = opendir(folder) else { throw SystemError("list \(folder)") }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
+        try FileManager.default.contentsOfDirectory(atPath: folder)
     }
 }

@@ -18,8 +18,8 @@ void outpost_terminal_leave(void);
 /// Leaves, stops the process as Ctrl-Z does, and enters again when it is continued; 0 or -1 with errno set.
 int outpost_terminal_suspend(void);
 
-/// Rows and columns of the terminal; 0 or -1 with errno set.
-int outpost_terminal_size(int *rows, int *columns);
+/// Rows and columns of the terminal behind a descriptor; 0 or -1 with errno set.
+int outpost_terminal_size(int output, int *rows, int *columns);
 
 /// Waits for input or a new size for `milliseconds` at most (-1: for ever); a set of OUTPOST_TERMINAL_*, 0 at the time-out,
 /// -1 with errno set.
