@@ -55,7 +55,7 @@ let package = Package(
         // 2: pure cores
         layer("MailTypes"),
         layer("SMTPCore", ["MailTypes", nioCore]),
-        layer("MailMessage", ["MailTypes"]),
+        layer("MailMessage", ["MailTypes", "SystemKit"]),
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
