@@ -22,7 +22,9 @@ struct ConfigurationBuilder {
         }
         root.readList("rules", into: &configuration.ruleDirectories, self.path)
         if let section = root.section("antivirus") { self.readAntivirus(section, into: &configuration.antivirus) }
-        if let section = root.section("dns") { section.readList("servers", into: &configuration.dnsServers, SettingValue.dnsServer) }
+        if let section = root.section("dns") {
+            section.readList("servers", into: &configuration.dnsServers, SettingValue.dnsServer)
+        }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
@@ -72,7 +74,7 @@ struct ConfigurationBuilder {
             tls.certificates = [self.certificate(section)]
         } else if !section.has("certificates") {
             self.issues.report(section.path, "names no certificate", hint: "set `certificate` and `private_key`")
-        } else if tls.certificates.isEmpty {
+        } else if self.issues.emptyLists.contains(section.path(of: "certificates")) {
             self.issues.report(section.path(of: "certificates"), "is empty", hint: "name at least one certificate")
         }
         return tls
@@ -145,7 +147,10 @@ struct ConfigurationBuilder {
         // The administrator's lines stand before the built-in ones: the first that fits decides.
         policy.signatures = section.sections("signatures").map(self.signature) + policy.signatures
         section.read("keep_rejected", into: &policy.keepRejected)
-        for (rule, action) in section.named("rules", { text throws(SettingProblem) -> RuleAction in try SettingValue.choice(text) }) {
+        for (rule, action) in section.named(
+            "rules",
+            { text throws(SettingProblem) -> RuleAction in try SettingValue.choice(text) }
+        ) {
             policy.ruleActions[rule] = action
         }
         if let failures = section.section("on_failure") {

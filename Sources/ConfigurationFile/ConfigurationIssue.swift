@@ -70,6 +70,8 @@ final class IssueCollector {
     let file: String
     private(set) var issues: [ConfigurationIssue] = []
     private(set) var positions: [String: SettingPosition] = [:]
+    /// Lists that were written down with nothing in them.
+    private(set) var emptyLists: Set<String> = []
 
     init(file: String) {
         self.file = file
@@ -79,6 +81,10 @@ final class IssueCollector {
 
     func note(_ path: String, at position: SettingPosition) {
         self.positions[path] = position
+    }
+
+    func noteEmptyList(_ path: String) {
+        self.emptyLists.insert(path)
     }
 
     func report(

@@ -20,7 +20,7 @@ struct CrossChecks {
     // MARK: - Listeners
 
     private func checkListeners() {
-        if self.configuration.listeners.isEmpty, self.isGiven("listeners") {
+        if self.issues.emptyLists.contains("listeners") {
             self.issues.report("listeners", "names no listener", hint: "mail is received nowhere")
         }
         var seen: [String: Int] = [:]
@@ -50,13 +50,13 @@ struct CrossChecks {
     // MARK: - Domains
 
     private func checkDomains() {
-        if self.configuration.domains.isEmpty, self.isGiven("domains") {
+        if self.issues.emptyLists.contains("domains") {
             self.issues.report("domains", "names no domain", hint: "mail would be taken for nobody")
         }
         var seen: [String: String] = [:]
         for (index, domain) in self.configuration.domains.enumerated() {
             let path = "domains[\(index)]"
-            for key in ["names", "downstream"] where self.isGiven("\(path).\(key)") && !self.isGiven("\(path).\(key)[0]") {
+            for key in ["names", "downstream"] where self.issues.emptyLists.contains("\(path).\(key)") {
                 self.issues.report("\(path).\(key)", "is empty", hint: "name at least one")
             }
             for (nameIndex, name) in domain.names.enumerated() {
@@ -97,7 +97,8 @@ struct CrossChecks {
             )
         }
         for (index, host) in route.hosts.enumerated() {
-            guard let address = IPAddress(host.name), self.configuration.listeners.contains(where: { $0.takes(address, host.port) })
+            guard let address = IPAddress(host.name),
+                self.configuration.listeners.contains(where: { $0.takes(address, host.port) })
             else { continue }
             self.issues.report(
                 "\(path).downstream[\(index)]",

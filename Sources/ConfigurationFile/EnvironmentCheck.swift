@@ -111,7 +111,11 @@ private struct EnvironmentCheck<Files: FileAccess> {
         case .missing:
             let parent = URL(filePath: path).deletingLastPathComponent().path
             if self.files.kind(parent) != .directory || !self.files.isWritable(parent) {
-                self.issues.report("data_directory", "\(path) does not exist and cannot be made", hint: "make it, writable for the gateway")
+                self.issues.report(
+                    "data_directory",
+                    "\(path) does not exist and cannot be made",
+                    hint: "make it, writable for the gateway"
+                )
             }
         case .file, .other:
             self.issues.report("data_directory", "\(path) is not a directory")

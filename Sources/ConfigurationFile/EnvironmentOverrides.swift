@@ -54,7 +54,9 @@ private struct Override {
     let value: String
     let position: SettingPosition
 
-    func apply(_ segments: ArraySlice<String>, to node: inout SettingNode, type: SettingType, pattern: String) throws(SettingProblem) {
+    func apply(_ segments: ArraySlice<String>, to node: inout SettingNode, type: SettingType, pattern: String)
+        throws(SettingProblem)
+    {
         guard let segment = segments.first else {
             node = try self.node(type)
             return
@@ -70,21 +72,36 @@ private struct Override {
             }
             try self.applyInMap(key, rest, to: &node, type: setting.type, pattern: path)
         case .namedSections:
-            try self.applyInMap(self.key(segment, in: node, pattern: pattern), rest, to: &node, type: .section, pattern: "\(pattern).*")
+            try self.applyInMap(
+                self.key(segment, in: node, pattern: pattern),
+                rest,
+                to: &node,
+                type: .section,
+                pattern: "\(pattern).*"
+            )
         case .named(let item):
-            try self.applyInMap(self.key(segment, in: node, pattern: pattern), rest, to: &node, type: item, pattern: "\(pattern).*")
+            try self.applyInMap(
+                self.key(segment, in: node, pattern: pattern),
+                rest,
+                to: &node,
+                type: item,
+                pattern: "\(pattern).*"
+            )
         case .sections:
             try self.applyInList(segment, rest, to: &node, type: .section, pattern: "\(pattern)[]")
         case .list(let item):
             try self.applyInList(segment, rest, to: &node, type: item, pattern: "\(pattern)[]")
-        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .clamd, .policyName:
+        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .clamd,
+            .policyName:
             throw SettingProblem("names no setting: `\(pattern)` has nothing inside it")
         }
     }
 
     /// Variables are written in capitals: the key as the file has it, else in lower case. Rules are named in capitals.
     private func key(_ segment: String, in node: SettingNode, pattern: String) -> String {
-        if case .map(let entries) = node.content, let entry = entries.first(where: { $0.key.lowercased() == segment.lowercased() }) {
+        if case .map(let entries) = node.content,
+            let entry = entries.first(where: { $0.key.lowercased() == segment.lowercased() })
+        {
             return entry.key
         }
         return pattern.hasSuffix(".rules") ? segment : segment.lowercased()

@@ -23,7 +23,9 @@ enum Quantity {
     private static func value(_ text: String, units: [(String, Int)]) -> Int? {
         let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == "_") }
         let unit = text.dropFirst(digits.count).drop { $0 == " " }.lowercased()
-        guard let number = Int(digits.filter { $0 != "_" }), let factor = units.first(where: { $0.0 == unit })?.1 else { return nil }
+        guard let number = Int(digits.filter { $0 != "_" }), let factor = units.first(where: { $0.0 == unit })?.1 else {
+            return nil
+        }
         let (product, overflow) = number.multipliedReportingOverflow(by: factor)
         return overflow ? nil : product
     }
@@ -31,7 +33,8 @@ enum Quantity {
     // MARK: - Back to text
 
     static func octetsText(_ octets: Int) -> String {
-        for (unit, size) in [("GiB", 1_073_741_824), ("MiB", 1_048_576), ("KiB", 1_024)] where octets >= size && octets % size == 0 {
+        for (unit, size) in [("GiB", 1_073_741_824), ("MiB", 1_048_576), ("KiB", 1_024)]
+        where octets >= size && octets % size == 0 {
             return "\(octets / size)\(unit)"
         }
         return "\(octets)"

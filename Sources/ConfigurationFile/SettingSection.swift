@@ -156,6 +156,7 @@ struct SettingSection {
             self.issues.report(path, "must be a list, not \(node.kind)", hint: hint, at: node.position)
             return nil
         }
+        if nodes.isEmpty { self.issues.noteEmptyList(path) }
         return nodes.enumerated().compactMap { index, item in
             let itemPath = "\(path)[\(index)]"
             self.issues.note(itemPath, at: item.position)
@@ -182,9 +183,15 @@ struct SettingSection {
         guard let node = self.node(key) else { return [] }
         let path = self.path(of: key)
         guard case .list(let nodes) = node.content else {
-            self.issues.report(path, "must be a list of sections, not \(node.kind)", hint: "begin it with `- `", at: node.position)
+            self.issues.report(
+                path,
+                "must be a list of sections, not \(node.kind)",
+                hint: "begin it with `- `",
+                at: node.position
+            )
             return []
         }
+        if nodes.isEmpty { self.issues.noteEmptyList(path) }
         return nodes.enumerated().compactMap { index, item in
             let itemPath = "\(path)[\(index)]"
             self.issues.note(itemPath, at: item.position)

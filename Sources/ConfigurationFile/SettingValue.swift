@@ -52,8 +52,12 @@ enum SettingValue {
             throw SettingProblem("`\(text)` is too fine", hint: "only whole \(unit.plural) count")
         }
         let value = amount / unit.factor
-        guard value >= range.lowerBound else { throw SettingProblem("`\(text)` is too small", hint: "at least \(unit.text(range.lowerBound))") }
-        guard value <= range.upperBound else { throw SettingProblem("`\(text)` is too large", hint: "at most \(unit.text(range.upperBound))") }
+        guard value >= range.lowerBound else {
+            throw SettingProblem("`\(text)` is too small", hint: "at least \(unit.text(range.lowerBound))")
+        }
+        guard value <= range.upperBound else {
+            throw SettingProblem("`\(text)` is too large", hint: "at most \(unit.text(range.upperBound))")
+        }
         return value
     }
 
@@ -117,7 +121,10 @@ enum SettingValue {
         }
         let address = text.split(separator: "/").first.flatMap { IPAddress($0) }
         guard address == network.base else {
-            throw SettingProblem("`\(text)` has bits set behind its prefix", hint: "write \(network), or a single address without a prefix")
+            throw SettingProblem(
+                "`\(text)` has bits set behind its prefix",
+                hint: "write \(network), or a single address without a prefix"
+            )
         }
         return network
     }
@@ -166,8 +173,12 @@ enum SettingValue {
     /// A recipient with its own policy: `user@example.com` or `user@`; folded.
     static func recipient(_ text: String) throws(SettingProblem) -> String {
         let isEverywhere = text.hasSuffix("@")
-        guard let address = MailAddress(isEverywhere ? text + "example.com" : text, allowUTF8: true), !address.domain.isEmpty else {
-            throw SettingProblem("`\(text)` is not an address", hint: "like user@example.com, or user@ for every domain of the entry")
+        guard let address = MailAddress(isEverywhere ? text + "example.com" : text, allowUTF8: true), !address.domain.isEmpty
+        else {
+            throw SettingProblem(
+                "`\(text)` is not an address",
+                hint: "like user@example.com, or user@ for every domain of the entry"
+            )
         }
         return isEverywhere ? address.localPart.lowercased() + "@" : address.folded
     }
