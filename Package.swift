@@ -64,8 +64,14 @@ let package = Package(
         // 3: edges
         layer("ContentStorage", ["SystemKit"]),
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
-        layer("SMTPServer", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
-        layer("SMTPClient", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
+        layer(
+            "SMTPServer",
+            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+        ),
+        layer(
+            "SMTPClient",
+            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+        ),
         layer("VirusScan", ["MailTypes", "ContentStorage", "SystemKit", nioCore, nioPosix, logging]),
         layer("MailStore", ["MailTypes", "ContentStorage", "SystemKit", grdb, logging]),
 
@@ -74,7 +80,8 @@ let package = Package(
             "Gateway",
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
-                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore, nioPosix,
+                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore,
+                nioPosix,
                 logging,
             ]
         ),
@@ -90,27 +97,46 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .executableTarget(name: "outpost-scanner", dependencies: ["ClamAVKit", "SystemKit", "COutpostSystem"], swiftSettings: settings),
+        .executableTarget(
+            name: "outpost-scanner",
+            dependencies: ["ClamAVKit", "SystemKit", "COutpostSystem"],
+            swiftSettings: settings
+        ),
 
         // 6: tests
         layerTestKit(),
         tests("MailTypesTests", ["MailTypes", "OutpostTestKit"]),
         tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
-        tests("SMTPServerTests", ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
-        tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, logging]),
+        tests(
+            "SMTPServerTests",
+            ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
+        ),
+        tests(
+            "SMTPClientTests",
+            ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, logging]
+        ),
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
-        tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests(
+            "TLSTransportTests",
+            ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
+        ),
         tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
         tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
         tests(
             "QuarantineReviewTests",
             ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]
         ),
-        tests("GatewayTests", ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]),
-        tests("ConfigurationFileTests", ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]),
+        tests(
+            "GatewayTests",
+            ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]
+        ),
+        tests(
+            "ConfigurationFileTests",
+            ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]
+        ),
         tests("IntegrationTests", ["OutpostTestKit"]),
     ],
     swiftLanguageModes: [.v6]

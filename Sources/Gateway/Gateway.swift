@@ -76,12 +76,23 @@ package final class Gateway: Sendable {
             do {
                 if index < inherited.count {
                     bound = try await SMTPListener.adopt(
-                        descriptor: inherited[index], settings, group: self.group, gate: self.gate, tls: context,
-                        logger: self.logger, makeSession: self.makeSession(snapshot))
+                        descriptor: inherited[index],
+                        settings,
+                        group: self.group,
+                        gate: self.gate,
+                        tls: context,
+                        logger: self.logger,
+                        makeSession: self.makeSession(snapshot)
+                    )
                 } else {
                     bound = try await SMTPListener.bind(
-                        settings, group: self.group, gate: self.gate, tls: context, logger: self.logger,
-                        makeSession: self.makeSession(snapshot))
+                        settings,
+                        group: self.group,
+                        gate: self.gate,
+                        tls: context,
+                        logger: self.logger,
+                        makeSession: self.makeSession(snapshot)
+                    )
                 }
             } catch {
                 throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
@@ -112,8 +123,13 @@ package final class Gateway: Sendable {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             do {
                 added[key] = try await SMTPListener.bind(
-                    settings, group: self.group, gate: self.gate, tls: tls.context(for: listener), logger: self.logger,
-                    makeSession: self.makeSession(snapshot))
+                    settings,
+                    group: self.group,
+                    gate: self.gate,
+                    tls: tls.context(for: listener),
+                    logger: self.logger,
+                    makeSession: self.makeSession(snapshot)
+                )
             } catch {
                 for bound in added.values { await bound.shutdown(grace: .zero) }
                 throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
@@ -164,9 +180,16 @@ package final class Gateway: Sendable {
         let services = self.services
         let pools = self.poolsByLoop
         return { eventLoop, client in
-            guard let pool = pools[ObjectIdentifier(eventLoop)] else { preconditionFailure("a connection on a foreign event loop") }
+            guard let pool = pools[ObjectIdentifier(eventLoop)] else {
+                preconditionFailure("a connection on a foreign event loop")
+            }
             return SessionCoordinator(
-                client: client, snapshot: snapshot, services: services, downstreams: pool.value, eventLoop: eventLoop)
+                client: client,
+                snapshot: snapshot,
+                services: services,
+                downstreams: pool.value,
+                eventLoop: eventLoop
+            )
         }
     }
 }

@@ -42,7 +42,7 @@ package struct LineLogHandler: LogHandler {
         case .text:
             line += "\(time) \(event.level) \(Self.quotedIfNeeded(event.message.description))".utf8
             for (key, value) in sorted {
-                line += " \(key)=\(Self.quotedIfNeeded("\(value)"))".utf8
+                line += " \(key)=\(Self.text(value))".utf8
             }
         case .json:
             line += #"{"time":"\#(time)","level":"\#(event.level)","message":\#(JSONText.string(event.message.description))"#.utf8
@@ -62,6 +62,21 @@ package struct LineLogHandler: LogHandler {
         return isPlain ? text : JSONText.string(text)
     }
 
+    private static func text(_ value: Logger.Metadata.Value) -> String {
+        switch value {
+        case .string(let text):
+            self.quotedIfNeeded(text)
+        case .stringConvertible(let number as Double):
+            TraceFields.score(number)
+        case .stringConvertible(let other):
+            self.quotedIfNeeded(other.description)
+        case .array(let values):
+            self.quotedIfNeeded(values.map { "\($0)" }.joined(separator: ","))
+        case .dictionary:
+            self.quotedIfNeeded("\(value)")
+        }
+    }
+
     private static func json(_ value: Logger.Metadata.Value) -> String {
         switch value {
         case .string(let text):
@@ -75,7 +90,10 @@ package struct LineLogHandler: LogHandler {
         case .array(let values):
             "[" + values.map(self.json).joined(separator: ",") + "]"
         case .dictionary(let values):
-            "{" + values.sorted { $0.key < $1.key }.map { "\(JSONText.string($0.key)):\(self.json($0.value))" }.joined(separator: ",") + "}"
+            "{"
+                + values.sorted { $0.key < $1.key }.map { "\(JSONText.string($0.key)):\(self.json($0.value))" }.joined(
+                    separator: ","
+                ) + "}"
         }
     }
 

@@ -75,7 +75,9 @@ struct LocalExamination: Sendable {
     }
 
     private static func authors(_ message: ParsedMessage) -> [MailAddress] {
-        message.fields(named: "From").flatMap { message.mailboxes(in: $0) }.compactMap { MailAddress($0.address, allowUTF8: true) }
+        message.fields(named: "From").flatMap { message.mailboxes(in: $0) }.compactMap {
+            MailAddress($0.address, allowUTF8: true)
+        }
     }
 
     private static func listing(_ message: ParsedMessage, _ name: String) -> String {

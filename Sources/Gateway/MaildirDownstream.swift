@@ -36,7 +36,11 @@ package final class MaildirDownstream: Sendable {
             memoryThreshold: ContentWriter.defaultThreshold
         )
         let listener = try await SMTPListener.bind(
-            configuration, group: group, gate: ConnectionGate(total: 1_000, perAddress: 1_000), tls: nil, logger: logger
+            configuration,
+            group: group,
+            gate: ConnectionGate(total: 1_000, perAddress: 1_000),
+            tls: nil,
+            logger: logger
         ) { eventLoop, _ in
             MaildirSession(maildir: maildir, clock: clock, eventLoop: eventLoop)
         }

@@ -55,7 +55,9 @@ final class MessageInspector: Sendable {
             completion: completion
         )
         let pending = NIOLoopBound(inspection, eventLoop: eventLoop)
-        inspection.deadline = eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(snapshot.configuration.limits.inspectionSeconds))) {
+        inspection.deadline = eventLoop.assumeIsolated().scheduleTask(
+            in: .seconds(Int64(snapshot.configuration.limits.inspectionSeconds))
+        ) {
             inspection.deadlineReached()
         }
         self.waiting.wrappingAdd(1, ordering: .relaxed)

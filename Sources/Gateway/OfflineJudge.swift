@@ -88,7 +88,9 @@ package final class OfflineJudge: Sendable {
         case .deliver:
             return .success(.ok, (0, 0), "the downstream server's own reply")
         case .store:
-            guard case .reply(let reply, _, _) = machine.storeFinished(.durable) else { preconditionFailure("storing ends in a reply") }
+            guard case .reply(let reply, _, _) = machine.storeFinished(.durable) else {
+                preconditionFailure("storing ends in a reply")
+            }
             return reply
         case .reply(let reply, _, _):
             return reply
@@ -99,7 +101,9 @@ package final class OfflineJudge: Sendable {
         if let given { return MailAddress(given, allowUTF8: true).map { .mailbox($0) } ?? .null }
         let message = ParsedMessage(bytes)
         for name in ["Return-Path", "From"] {
-            guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else { continue }
+            guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else {
+                continue
+            }
             if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null

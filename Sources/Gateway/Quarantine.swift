@@ -63,7 +63,9 @@ final class Quarantine: Sendable {
                 while !Task.isCancelled {
                     do {
                         let gone = try await store.purge(.retention, by: "gateway")
-                        if gone > 0 { logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)]) }
+                        if gone > 0 {
+                            logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)])
+                        }
                     } catch {
                         logger.log(.warning, "Old messages could not be removed from the quarantine", [.error: "\(error)"])
                     }

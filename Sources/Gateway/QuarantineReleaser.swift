@@ -40,7 +40,9 @@ package final class QuarantineReleaser: Sendable {
 
     /// What the scan holds against the release; nil when nothing. A signature that held the message and that the
     /// administrator has seen does not stop it; any other does.
-    private func virusProblem(_ record: QuarantineRecord, _ content: MessageContent, policy name: String) async throws -> ReleaseOutcome? {
+    private func virusProblem(_ record: QuarantineRecord, _ content: MessageContent, policy name: String) async throws
+        -> ReleaseOutcome?
+    {
         let antivirus = self.snapshot.configuration.antivirus
         guard antivirus.engine != .none else { return nil }
         let slot = ScannerSlot(logger: self.logger)
@@ -65,7 +67,9 @@ package final class QuarantineReleaser: Sendable {
         }
     }
 
-    private func deliver(_ record: QuarantineRecord, _ content: MessageContent, route: GatewayConfiguration.Route) async -> ReleaseOutcome {
+    private func deliver(_ record: QuarantineRecord, _ content: MessageContent, route: GatewayConfiguration.Route) async
+        -> ReleaseOutcome
+    {
         let fields = TraceFields(
             hostname: self.snapshot.configuration.hostname,
             id: record.id,
@@ -73,7 +77,12 @@ package final class QuarantineReleaser: Sendable {
             time: TransactionClock.seconds()
         )
         let decision = PolicyDecision(
-            disposition: .deliver, policy: record.policy, reason: "released", score: record.score, unchecked: record.unchecked)
+            disposition: .deliver,
+            policy: record.policy,
+            reason: "released",
+            score: record.score,
+            unchecked: record.unchecked
+        )
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let result = await SMTPDelivery.send(
             envelope: record.envelope,

@@ -14,7 +14,9 @@ package enum RuleDirectories {
             do {
                 names = try FileManager.default.contentsOfDirectory(atPath: directory)
             } catch {
-                throw Problem(description: "\(directory): this rule directory cannot be read; create it or take it out of `rules`")
+                throw Problem(
+                    description: "\(directory): this rule directory cannot be read; create it or take it out of `rules`"
+                )
             }
             for suffix in [".pre", ".cf"] {
                 for name in names.filter({ $0.hasSuffix(suffix) && !$0.hasPrefix(".") }).sorted() {

@@ -187,7 +187,10 @@ extension SessionCoordinator {
     private static let senderOK = SMTPReply.success(.ok, (1, 0), "Sender ok")
     private static let relayingDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "Relay access denied")
     private static let otherGroup = SMTPReply.transient(
-        .insufficientStorage, (5, 3), "This recipient needs a transaction of its own, send it again")
+        .insufficientStorage,
+        (5, 3),
+        "This recipient needs a transaction of its own, send it again"
+    )
     private static let tooLarge = SMTPReply.permanent(.exceededStorage, (3, 4), "Message too large for this recipient")
     private static let overloaded = SMTPReply.transient(.localError, (3, 2), "Too busy to check the message, try again later")
     private static let localError = SMTPReply.transient(.localError, (3, 0), "Local error, try again later")

@@ -52,7 +52,8 @@ struct TraceFields {
     /// What a client said of itself, fit for a header field: printable ASCII without white space and parentheses.
     private static func harmless(_ text: String) -> String {
         let kept = text.unicodeScalars.prefix(255).map { scalar -> Unicode.Scalar in
-            (0x21...0x7e).contains(scalar.value) && scalar != "(" && scalar != ")" && scalar != "\\" && scalar != ";" ? scalar : "?"
+            (0x21...0x7e).contains(scalar.value) && scalar != "(" && scalar != ")" && scalar != "\\" && scalar != ";"
+                ? scalar : "?"
         }
         return kept.isEmpty ? "unknown" : String(String.UnicodeScalarView(kept))
     }

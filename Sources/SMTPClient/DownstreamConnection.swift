@@ -54,7 +54,11 @@ final class DownstreamConnection: ChannelInboundHandler {
             case .required: .required
             }
         self.machine = ClientSessionMachine(
-            settings: ClientSessionSettings(heloName: pool.route.heloName, security: security, sendsXCLIENT: pool.route.sendsXCLIENT)
+            settings: ClientSessionSettings(
+                heloName: pool.route.heloName,
+                security: security,
+                sendsXCLIENT: pool.route.sendsXCLIENT
+            )
         )
     }
 

@@ -37,7 +37,9 @@ struct Check: AsyncParsableCommand {
         var refused = false
         var missing = false
         for file in self.files {
-            guard let bytes = file == "-" ? try FileHandle.standardInput.readToEnd() ?? Data() : FileManager.default.contents(atPath: file)
+            guard
+                let bytes = file == "-"
+                    ? try FileHandle.standardInput.readToEnd() ?? Data() : FileManager.default.contents(atPath: file)
             else {
                 complain("\(file): cannot be read")
                 missing = true

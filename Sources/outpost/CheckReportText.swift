@@ -106,7 +106,13 @@ struct CheckReportText {
         case .clean:
             return .init(status: "clean", signature: nil, signatures: [], engine: scan.engine, reason: nil)
         case .found(let signatures):
-            return .init(status: "infected", signature: signatures.first, signatures: signatures, engine: scan.engine, reason: nil)
+            return .init(
+                status: "infected",
+                signature: signatures.first,
+                signatures: signatures,
+                engine: scan.engine,
+                reason: nil
+            )
         case .notScanned(.timedOut):
             return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "timed out")
         case .notScanned(.failed(let reason)):

@@ -16,7 +16,11 @@ struct ConfigurationOption: ParsableArguments {
             complain("\(self.config): cannot be read; name the configuration file with --config FILE")
             throw ExitCode(66)
         }
-        let result = ConfigurationReader.read(file: self.config, environment: ProcessInfo.processInfo.environment)
+        let result = ConfigurationReader.load(
+            file: self.config,
+            environment: ProcessInfo.processInfo.environment,
+            files: SystemFileAccess()
+        )
         for issue in result.issues { complain("\(issue)") }
         guard let configuration = result.configuration else { throw ExitCode(1) }
         return configuration
@@ -27,11 +31,6 @@ struct ConfigurationOption: ParsableArguments {
         let configuration = try self.load()
         return GatewaySnapshot(configuration: configuration, rules: try compiledRules(configuration))
     }
-}
-
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-    case text
-    case json
 }
 
 /// The rules of a configuration; nil when it names no rule directory.

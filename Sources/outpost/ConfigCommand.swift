@@ -1,7 +1,6 @@
 import ArgumentParser
 import Gateway
-import Logging
-import OpenSSLKit
+import MailRules
 
 struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

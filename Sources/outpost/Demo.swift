@@ -24,8 +24,8 @@ struct Demo: AsyncParsableCommand {
         let place = self.directory ?? NSTemporaryDirectory() + "outpost-demo-\(getpid())"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         let logFile = place + "/log"
-        FileManager.default.createFile(atPath: logFile, contents: nil)
-        guard let log = FileHandle(forWritingAtPath: logFile) else {
+        guard FileManager.default.createFile(atPath: logFile, contents: nil), let log = FileHandle(forWritingAtPath: logFile)
+        else {
             complain("\(logFile): cannot be written")
             throw ExitCode(70)
         }

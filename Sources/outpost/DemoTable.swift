@@ -49,7 +49,9 @@ struct DemoTable {
         return self.table(rows)
     }
 
-    private func send(_ file: String, from sender: MailAddress, to recipient: MailAddress, on group: any EventLoopGroup) async throws -> Row {
+    private func send(_ file: String, from sender: MailAddress, to recipient: MailAddress, on group: any EventLoopGroup)
+        async throws -> Row
+    {
         guard let data = FileManager.default.contents(atPath: self.samples + "/" + file) else {
             return Row(sample: file, fate: "cannot be read", why: "", reply: "")
         }
@@ -64,7 +66,10 @@ struct DemoTable {
             content: .memory(bytes),
             facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
             route: DownstreamRoute(
-                hosts: [DownstreamHost(name: "127.0.0.1", port: self.port)], tls: .none, heloName: "client.sender.example"),
+                hosts: [DownstreamHost(name: "127.0.0.1", port: self.port)],
+                tls: .none,
+                heloName: "client.sender.example"
+            ),
             on: group,
             logger: Logger(label: "demo") { _ in SwiftLogNoOpLogHandler() }
         )
@@ -82,7 +87,8 @@ struct DemoTable {
     }
 
     private static let words: [Disposition: String] = [
-        .deliver: "delivered", .tag: "delivered, tagged", .hold: "held", .reject: "refused", .defer: "deferred", .discard: "discarded",
+        .deliver: "delivered", .tag: "delivered, tagged", .hold: "held", .reject: "refused", .defer: "deferred",
+        .discard: "discarded",
     ]
 
     /// The harmless test virus stands in no file of the project, or virus scanners would take the checkout apart.

@@ -1,4 +1,5 @@
 import ArgumentParser
+@preconcurrency import Dispatch
 import Foundation
 import Gateway
 import Logging
@@ -37,7 +38,10 @@ struct Serve: AsyncParsableCommand {
             do {
                 let configuration = try self.options.load()
                 let next = GatewaySnapshot(
-                    configuration: configuration, rules: try compiledRules(configuration), generation: generation)
+                    configuration: configuration,
+                    rules: try compiledRules(configuration),
+                    generation: generation
+                )
                 try await gateway.reload(next)
                 logger.notice("configuration reloaded")
             } catch {

@@ -62,12 +62,18 @@ package struct RelayMachine: Sendable {
             return .store
         case .reject:
             return self.refuse(
-                decision.reply, class: 5, otherwise: .permanent(.transactionFailed, (7, 1), "Message refused"),
-                keepsCopy: decision.keepsCopy)
+                decision.reply,
+                class: 5,
+                otherwise: .permanent(.transactionFailed, (7, 1), "Message refused"),
+                keepsCopy: decision.keepsCopy
+            )
         case .defer:
             return self.refuse(
-                decision.reply, class: 4, otherwise: .transient(.localError, (7, 1), "Message cannot be checked now, try again later"),
-                keepsCopy: false)
+                decision.reply,
+                class: 4,
+                otherwise: .transient(.localError, (7, 1), "Message cannot be checked now, try again later"),
+                keepsCopy: false
+            )
         case .discard:
             self.state = .finished
             return .reply(self.positiveReply(from: .discardedByPolicy), abortsDownstream: true, keepsCopy: false)
@@ -88,7 +94,9 @@ package struct RelayMachine: Sendable {
         case .away:
             reply = self.identified(.transient(.localError, (4, 1), "The mail server cannot be reached now, try again later"))
         case .unknown:
-            reply = self.identified(.transient(.localError, (4, 2), "The connection to the mail server was lost, try again later"))
+            reply = self.identified(
+                .transient(.localError, (4, 2), "The connection to the mail server was lost, try again later")
+            )
         case .internalError:
             reply = self.identified(.transient(.localError, (3, 0), "Local error, try again later"))
         }

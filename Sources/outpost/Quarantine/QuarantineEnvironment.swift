@@ -1,4 +1,7 @@
+import ArgumentParser
 import ContentStorage
+import Gateway
+import Glibc
 import MailStore
 import MailTypes
 
@@ -14,7 +17,16 @@ struct QuarantineEnvironment: Sendable {
 
     /// Opens what the configuration names.
     static func load(configuration path: String) async throws -> QuarantineEnvironment {
-        throw CommandFailure(.noInput, "\(path): no configuration is read here; name the quarantine with --directory")
+        let options = try ConfigurationOption.parse(["--config", path])
+        // Rules do not matter here: what is in the quarantine was judged, and a release is not judged again.
+        let configuration = try options.load()
+        let directory = configuration.quarantineDirectory
+        guard access(directory, F_OK) == 0 else {
+            throw CommandFailure(.noInput, "\(directory): there is no quarantine yet; it is made when the gateway first starts")
+        }
+        let store = try QuarantineStore(directory: directory, limits: QuarantineLimits(configuration))
+        let releaser = QuarantineReleaser(snapshot: GatewaySnapshot(configuration: configuration, rules: nil))
+        return QuarantineEnvironment(store: store) { await releaser.release($0, $1) }
     }
 
     /// Releases one message: the claim, the delivery and its record.

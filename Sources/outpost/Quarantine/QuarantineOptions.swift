@@ -4,11 +4,6 @@ import MailStore
 import MailTypes
 import QuarantineReview
 
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-    case text
-    case json
-}
-
 /// Options of every quarantine command: which quarantine, and who asks.
 struct QuarantineOptions: ParsableArguments {
     @Option(help: "The configuration file. Default: $OUTPOST_CONFIG, or /etc/outpost/outpost.yaml.")
