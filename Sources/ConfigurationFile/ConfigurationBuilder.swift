@@ -203,6 +203,7 @@ struct ConfigurationBuilder {
         }
         section.readList("allow", into: &lists.allow, entry)
         section.readList("deny", into: &lists.deny, entry)
+        section.readList("trusted", into: &lists.trusted, SettingValue.network)
     }
 
     private func readLimits(_ section: SettingSection, into limits: inout GatewayConfiguration.Limits) {

@@ -9,11 +9,18 @@ struct EnvironmentOverrides {
     private let variables: [(name: String, value: String)]
 
     init(_ environment: [String: String]) {
-        let ours = environment.filter { $0.key.hasPrefix(Self.prefix) && !Self.reserved.contains($0.key) }
+        let ours = environment.filter { $0.key.hasPrefix(Self.prefix) && !Self.isForeign($0.key) }
         // Indexes have to come in their order: …__2 before …__10.
         self.variables = ours.sorted { left, right in
             (Self.sortKey(left.key), left.key) < (Self.sortKey(right.key), right.key)
         }.map { ($0.key, $0.value) }
+    }
+
+    /// Kubernetes gives every container variables about each service: of one that is called `outpost` they begin like ours
+    /// (`OUTPOST_SERVICE_HOST`, `OUTPOST_PORT_25_TCP_ADDR`). No setting begins with those words.
+    private static func isForeign(_ name: String) -> Bool {
+        if self.reserved.contains(name) || name == "OUTPOST_PORT" { return true }
+        return ["OUTPOST_SERVICE_HOST", "OUTPOST_SERVICE_PORT", "OUTPOST_PORT_"].contains { name.hasPrefix($0) }
     }
 
     private static func sortKey(_ name: String) -> String {

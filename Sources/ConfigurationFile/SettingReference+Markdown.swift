@@ -17,24 +17,26 @@ extension SettingReference {
             "",
             "In the tables `[]` stands for each item of a list and `*` for a name of your choice.",
         ]
-        var group = ""
-        for setting in self.all {
-            let name = String(setting.path.prefix { $0 != "." && $0 != "[" })
-            let isAlone =
-                self.children(of: name).isEmpty && self.children(of: name + "[]").isEmpty
-                && self.children(of: name + ".*").isEmpty
-            let title = isAlone ? "General" : name
-            if title != group, !(isAlone && group == "General") || group.isEmpty {
-                group = title
-                lines += [
-                    "", "## \(title == "General" ? title : "`\(title)`")", "", "| setting | takes | default | |",
-                    "| --- | --- | --- | --- |",
-                ]
-            }
-            let defaultText = setting.isRequired ? "required" : setting.defaultText.map { "`\($0)`" } ?? ""
-            lines.append("| `\(setting.path)` | \(setting.type.words) | \(defaultText) | \(setting.documentation) |")
+        let groups = Dictionary(grouping: self.all, by: self.group)
+        var titles: [String] = []
+        for title in self.all.map(self.group) where !titles.contains(title) { titles.append(title) }
+        for title in titles {
+            lines += ["", "## \(title)", "", "| setting | takes | default | |", "| --- | --- | --- | --- |"]
+            lines += (groups[title] ?? []).map(self.row)
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The heading a setting stands under: the first name of its path, if there is anything inside that.
+    private static func group(_ setting: Setting) -> String {
+        let name = String(setting.path.prefix { $0 != "." && $0 != "[" })
+        let hasChildren = ["", "[]", ".*"].contains { !self.children(of: name + $0).isEmpty }
+        return hasChildren ? "`\(name)`" : "General"
+    }
+
+    private static func row(_ setting: Setting) -> String {
+        let defaultText = setting.isRequired ? "required" : setting.defaultText.map { "`\($0)`" } ?? ""
+        return "| `\(setting.path)` | \(setting.type.words) | \(defaultText) | \(setting.documentation) |"
     }
 }
 

@@ -331,6 +331,12 @@ enum SettingReference {
             "Their score is not counted: an address, a domain (`example.org`, `*.example.org`) or a client network (`192.0.2.0/24`)."
         ),
         Setting("lists.deny", .list(.sender), "[]", "Refused; written like `allow`, which wins where both fit."),
+        Setting(
+            "lists.trusted",
+            .list(.network),
+            "[\"127.0.0.0/8\", \"::1\"]",
+            "Clients that may use our own name and domains, like our own hosts that send through the gateway."
+        ),
     ]
 
     private static let limits: [Setting] = [

@@ -187,6 +187,8 @@ package struct GatewayConfiguration: Hashable, Sendable {
         /// Entries: an address, a domain (`example.org`, `*.example.org`) or a network (`192.0.2.0/24`).
         package var allow: [String] = []
         package var deny: [String] = []
+        /// Clients that may use our own name and domains: hosts of our own that send through us.
+        package var trusted: [IPNetwork] = ["127.0.0.0/8", "::1"].compactMap { IPNetwork($0) }
 
         package init() {}
     }

@@ -17,8 +17,9 @@ import MailTypes
 /// delivered while a check is missing (5 before 6 to 9), because a virus that was not looked for may be in it; discarding is the
 /// administrator's express wish and goes before a hold that only keeps what nobody wants to see (6 before 7).
 ///
-/// An allow-list hit switches off what content alone says: the score, rules' and checks' requests and the deny list. It does
-/// not switch off the virus scan, nor its failure.
+/// An allow-list hit switches off what content alone says: the score, requests of rules and of the configuration, and the deny
+/// list. It does not switch off the virus scan, nor a check's failure, nor what a built-in check itself refuses: a message that
+/// goes in circles does so whoever sent it.
 package struct PolicyDecider: Sendable {
     package let policy: Policy
     /// What happens without a virus verdict where the policy says nothing of its own: `antivirus.on_failure`.
@@ -63,6 +64,14 @@ private struct Line {
     var reply: SMTPReply?
 }
 
+/// An action that a hit or the configuration asks for.
+private struct Request {
+    var rule: String
+    var action: RequestedAction
+    /// A check asks for it by itself, not the configuration.
+    var isBuiltIn: Bool
+}
+
 /// One message's findings while they are looked at.
 private struct DecisionInput {
     let policy: Policy
@@ -72,7 +81,7 @@ private struct DecisionInput {
     let score: Double
     /// The strictest action of the signatures that were found, and the signature.
     let virus: (action: VirusAction, signature: String)?
-    let requests: [(hit: Hit, action: RequestedAction)]
+    let requests: [Request]
     let failures: [(check: String, failure: CheckFailure, action: FailurePolicy)]
 
     init(decider: PolicyDecider, findings: Findings, allowed: SenderList.Match?, denied: SenderList.Match?) {
@@ -83,9 +92,14 @@ private struct DecisionInput {
         self.denied = denied
         self.score = findings.score
         self.virus = DecisionInput.virus(decider, findings.scan)
-        self.requests = findings.hits.compactMap { hit in
-            DecisionInput.action(of: hit, policy).map { (hit, $0) }
+        func requests(_ hits: [Hit], areChecks: Bool) -> [Request] {
+            hits.compactMap { hit in
+                DecisionInput.action(of: hit, policy).map {
+                    Request(rule: hit.rule, action: $0, isBuiltIn: areChecks && policy.ruleActions[hit.rule] == nil)
+                }
+            }
         }
+        self.requests = requests(findings.checks.hits, areChecks: true) + requests(findings.rules.hits, areChecks: false)
         var failures: [(String, CheckFailure, FailurePolicy)] = []
         if case .notScanned(let failure) = findings.scan.status {
             failures.append(("virus", failure, policy.onFailure["virus"] ?? decider.virusOnFailure))
@@ -132,11 +146,13 @@ private struct DecisionInput {
 
     func firstLine() -> Line {
         if let line = self.virusLine(.reject) { return line }
-        if !self.isAllowed {
+        if self.isAllowed {
+            if let line = self.refusal(among: self.requests.filter(\.isBuiltIn)) { return line }
+        } else {
             if let denied = self.denied {
                 return Line(disposition: .reject, reason: "deny list: \(denied.description)", reply: PolicyReply.denied)
             }
-            if let line = self.refusalByRule() ?? self.scoreLine(.reject) { return line }
+            if let line = self.refusal(among: self.requests) ?? self.scoreLine(.reject) { return line }
         }
         if let line = self.failureLine() ?? self.deferralByRule() { return line }
         if let line = self.requestLine(.discard) { return line }
@@ -167,10 +183,10 @@ private struct DecisionInput {
         }
     }
 
-    private func refusalByRule() -> Line? {
-        for (hit, action) in self.requests {
-            guard case .reject(let text) = action else { continue }
-            return Line(disposition: .reject, reason: "rule \(hit.rule): reject", reply: PolicyReply.refused(text: text))
+    private func refusal(among requests: [Request]) -> Line? {
+        for request in requests {
+            guard case .reject(let text) = request.action else { continue }
+            return Line(disposition: .reject, reason: "rule \(request.rule): reject", reply: PolicyReply.refused(text: text))
         }
         return nil
     }
@@ -189,9 +205,9 @@ private struct DecisionInput {
 
     private func deferralByRule() -> Line? {
         guard !self.isAllowed else { return nil }
-        for (hit, action) in self.requests {
-            guard case .defer(let text) = action else { continue }
-            return Line(disposition: .defer, reason: "rule \(hit.rule): defer", reply: PolicyReply.deferred(text: text))
+        for request in self.requests {
+            guard case .defer(let text) = request.action else { continue }
+            return Line(disposition: .defer, reason: "rule \(request.rule): defer", reply: PolicyReply.deferred(text: text))
         }
         return nil
     }
@@ -205,7 +221,7 @@ private struct DecisionInput {
             case .deliver, .reject, .defer: nil
             }
         guard !self.isAllowed, let wanted, let request = self.requests.first(where: { $0.action == wanted }) else { return nil }
-        return Line(disposition: disposition, reason: "rule \(request.hit.rule): \(disposition.rawValue)", reply: nil)
+        return Line(disposition: disposition, reason: "rule \(request.rule): \(disposition.rawValue)", reply: nil)
     }
 
     private func scoreLine(_ disposition: Disposition) -> Line? {

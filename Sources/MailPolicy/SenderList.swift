@@ -74,6 +74,9 @@ package struct SenderList: Sendable {
 
     package var isEmpty: Bool { self.addresses.isEmpty && self.domains.isEmpty && self.networks.isEmpty }
 
+    /// There are entries that only the sender's address can fit.
+    package var namesSenders: Bool { !(self.addresses.isEmpty && self.domains.isEmpty) }
+
     package func match(client: IPAddress) -> Match? {
         self.networks.entry(containing: client).map { Match(entry: $0, subject: .client) }
     }

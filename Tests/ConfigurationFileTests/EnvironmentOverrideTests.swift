@@ -52,6 +52,14 @@ struct EnvironmentOverrideTests {
         #expect(result.configuration?.dnsServers == ["[::1]:53", "127.0.0.1:53"])
     }
 
+    @Test("variables that Kubernetes makes for a service of our name are not ours")
+    func kubernetes() {
+        let names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_SMTP", "PORT", "PORT_25_TCP", "PORT_25_TCP_ADDR"]
+        let environment = Dictionary(uniqueKeysWithValues: names.map { ("OUTPOST_\($0)", "tcp://10.0.0.1:25") })
+        #expect(self.read(environment).issues.map(\.description) == [])
+        #expect(!SettingReference.all.contains { $0.path.hasPrefix("port") || $0.path.hasPrefix("service") })
+    }
+
     @Test("indexes are taken in the order of numbers")
     func order() {
         let hosts = Dictionary(

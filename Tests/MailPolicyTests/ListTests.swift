@@ -100,3 +100,35 @@ struct SignaturePatternTests {
         #expect(SignaturePattern.matches(pattern, name) == result)
     }
 }
+
+@Suite("Lists at connect and MAIL")
+struct SenderGateTests {
+    private static let client = IPAddress(v4: 0xc000_0201)
+    private static let sender = MailAddress("a@friend.example").map { ReversePath.mailbox($0) } ?? .null
+
+    @Test(
+        "as early as is right",
+        arguments: [
+            ([], ["192.0.2.0/24"], 554, 550), (["192.0.2.1"], ["192.0.2.0/24"], nil, nil),
+            (["friend.example"], ["192.0.2.0/24"], nil, nil),
+            (["other.example"], ["192.0.2.0/24"], nil, 550), ([], ["friend.example"], nil, 550),
+            (["192.0.2.0/24"], ["friend.example"], nil, nil),
+            ([], [], nil, nil),
+        ] as [([String], [String], Int?, Int?)]
+    )
+    func verdicts(allow: [String], deny: [String], connection: Int?, mail: Int?) {
+        let gate = SenderGate(allow: allow, deny: deny)
+        #expect(gate.connectionVerdict(client: Self.client)?.code == connection)
+        #expect(gate.mailVerdict(client: Self.client, reversePath: Self.sender)?.code == mail)
+    }
+
+    @Test("a From in the header can be denied, and never lets anything in")
+    func headerFrom() throws {
+        let gate = SenderGate(allow: ["friend.example"], deny: ["bad.example"])
+        let friend = try #require(MailAddress("a@friend.example"))
+        let bad = try #require(MailAddress("a@bad.example"))
+        #expect(gate.matches(client: Self.client, reversePath: .null, headerFrom: [friend]).allowed == nil)
+        #expect(gate.matches(client: Self.client, reversePath: .null, headerFrom: [bad]).denied?.subject == .headerFrom)
+        #expect(gate.matches(client: Self.client, reversePath: Self.sender, headerFrom: [bad]).allowed?.entry == "friend.example")
+    }
+}

@@ -173,6 +173,20 @@ struct PolicyDeciderTests {
         #expect(denied.reason == "deny list: example.org (reverse path)")
     }
 
+    @Test("the allow list does not silence what a built-in check itself refuses")
+    func builtInRefusal() {
+        let loop = Hit(rule: "ROUTING_LOOP", score: 0, action: .reject(text: "554 5.4.6 Routing loop"))
+        let findings = Findings(checks: CheckFindings(hits: [loop]))
+        #expect(decide(findings, allowed: true).reply?.description == "554 5.4.6 Routing loop")
+        #expect(
+            decide(findings, policy { $0.ruleActions["ROUTING_LOOP"] = RuleAction.none }, allowed: true).disposition == .deliver
+        )
+        let forged = Findings(checks: CheckFindings(hits: [Hit(rule: "HELO_FORGES_US", score: 4)]))
+        let strict = policy { $0.ruleActions["HELO_FORGES_US"] = .reject }
+        #expect(decide(forged, strict).disposition == .reject)
+        #expect(decide(forged, strict, allowed: true).disposition == .deliver)
+    }
+
     @Test("no copy is kept where the policy says so")
     func copies() {
         #expect(!decide(findings(score: 99), policy { $0.keepRejected = false }).keepsCopy)
