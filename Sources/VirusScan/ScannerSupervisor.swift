@@ -34,6 +34,9 @@ package final class ScannerSupervisor: VirusScanner {
         /// Documents with macros, damaged executables are findings.
         package var alertsOnMacros = false
         package var alertsOnBroken = false
+        /// A scan without an answer for less than this says nothing about its worker; after it, and half its budget, the worker
+        /// counts as hanging and is ended.
+        package var shortestHang = Duration.seconds(5)
         /// The user a worker becomes when this process is root.
         package var user: String?
         /// How often the signature directory is looked at.
@@ -211,8 +214,9 @@ package final class ScannerSupervisor: VirusScanner {
                 )
             )
         case .timedOut:
-            // A scan that came late, after waiting, proves nothing about the worker; one that had half its budget does.
-            if ContinuousClock.now - began >= budget / 2 { worker.kill() }
+            // A scan that waited long, or had little time from the start, proves nothing about the worker. Its own end is left
+            // to the engine's time limit.
+            if ContinuousClock.now - began >= max(budget / 2, self.configuration.shortestHang) { worker.kill() }
             return .done(ScanFindings(status: .notScanned(.timedOut)))
         case .lost(let reason):
             worker.kill()
