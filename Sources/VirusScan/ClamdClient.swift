@@ -13,7 +13,9 @@ package final class ClamdClient: Sendable {
         case status(ScanFindings.Status)
         /// The deadline passed while the engine had the message.
         case timedOut
-        /// The engine is not there, went away in the middle or talks nonsense.
+        /// The engine is not there: it saw nothing of the message.
+        case unreachable(String)
+        /// The engine went away in the middle or talks nonsense.
         case lost(String)
         /// The task was cancelled or the threads are stopped.
         case cancelled
@@ -66,8 +68,15 @@ package final class ClamdClient: Sendable {
     private func answer(_ subject: ScanSubject, _ deadline: ContinuousClock.Instant) -> Answer {
         var names: [String] = []
         var failure: CheckFailure?
+        var connection = self.takeIdle()
+        if connection == nil {
+            do throws(ClamdConnection.Failure) {
+                connection = try self.connect(deadline)
+            } catch {
+                return .unreachable("\(error)")
+            }
+        }
         do throws(ClamdConnection.Failure) {
-            var connection: ClamdConnection?
             for content in subject.distinctContents {
                 let reply = try self.scan(content, on: &connection, deadline)
                 switch reply {
@@ -96,7 +105,6 @@ package final class ClamdClient: Sendable {
         on connection: inout ClamdConnection?,
         _ deadline: ContinuousClock.Instant
     ) throws(ClamdConnection.Failure) -> ClamdReply {
-        if connection == nil { connection = self.takeIdle() }
         if connection == nil { connection = try self.connect(deadline) }
         let wasReused = connection!.isReused
         do throws(ClamdConnection.Failure) {
@@ -128,6 +136,7 @@ package final class ClamdClient: Sendable {
 extension ScanSubject {
     /// The message and its parts, each content once and no empty ones.
     fileprivate var distinctContents: [MessageContent] {
+        if self.parts.isEmpty { return [self.message] }
         var seen: Set<[UInt8]> = []
         if case .memory(let bytes) = self.message { seen.insert(bytes) }
         return [self.message] + self.parts.filter { !$0.isEmpty && seen.insert($0).inserted }.map { .memory($0) }

@@ -5,10 +5,17 @@ import SystemKit
 struct ClamdConnection: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    enum Failure: Error, Hashable, Sendable {
+    enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
         case timedOut
         /// The engine went away or talks nonsense.
         case lost(String)
+
+        var description: String {
+            switch self {
+            case .timedOut: "timed out"
+            case .lost(let reason): reason
+            }
+        }
     }
 
     /// Octets of a stream sent at once: few system calls, and a small share of a socket's memory.

@@ -80,7 +80,7 @@ package final class ClamdScanner: VirusScanner {
             case .status(let status):
                 return await ScanFindings(status: status, engine: self.version(index, deadline))
             case .timedOut: failure = .timedOut
-            case .lost(let reason): failure = .failed("\(client.endpoint): \(reason)")
+            case .unreachable(let reason), .lost(let reason): failure = .failed("\(client.endpoint): \(reason)")
             case .cancelled: return ScanFindings(status: .notScanned(.failed("stopped")))
             }
             self.rest(index, failure)

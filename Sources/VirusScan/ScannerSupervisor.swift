@@ -34,6 +34,9 @@ package final class ScannerSupervisor: VirusScanner {
         /// Documents with macros, damaged executables are findings.
         package var alertsOnMacros = false
         package var alertsOnBroken = false
+        /// A scan without an answer for less than this says nothing about its worker; after it, and half its budget, the worker
+        /// counts as hanging and is ended.
+        package var shortestHang = Duration.seconds(5)
         /// The user a worker becomes when this process is root.
         package var user: String?
         /// How often the signature directory is looked at.
@@ -196,31 +199,31 @@ package final class ScannerSupervisor: VirusScanner {
         _ deadline: ContinuousClock.Instant,
         _ budget: Duration
     ) async -> Attempt {
-        guard let worker = await slot.worker(deadline: deadline) else {
-            let failure = await slot.lastFailure.map { CheckFailure.failed("no virus scanner: \($0)") } ?? .timedOut
-            return .done(ScanFindings(status: .notScanned(failure)))
+        while let worker = await slot.worker(deadline: deadline) {
+            defer { worker.endScan() }
+            let began = ContinuousClock.now
+            switch await worker.client.scan(subject, deadline: deadline) {
+            case .status(let status):
+                await slot.answered()
+                return .done(ScanFindings(status: status, engine: worker.greeting?.engine))
+            case .timedOut:
+                // A scan that waited long, or had little time from the start, proves nothing about the worker. Its own end is
+                // left to the engine's time limit.
+                let isHang = ContinuousClock.now - began >= max(budget / 2, self.configuration.shortestHang)
+                if isHang { await slot.discard(worker) }
+                return .done(ScanFindings(status: .notScanned(.timedOut)))
+            case .unreachable:
+                // It ended a moment ago, and not because of this message: the next one gets it.
+                await slot.discard(worker)
+            case .lost(let reason):
+                await slot.discard(worker)
+                return .workerLost("the virus scanner ended: \(reason)")
+            case .cancelled:
+                return .done(ScanFindings(status: .notScanned(.failed("stopped"))))
+            }
         }
-        defer { worker.endScan() }
-        let began = ContinuousClock.now
-        switch await worker.client.scan(subject, deadline: deadline) {
-        case .status(let status):
-            await slot.answered()
-            return .done(
-                ScanFindings(
-                    status: status,
-                    engine: worker.greeting.map { "libclamav \($0.libraryVersion) / \($0.databaseVersion)" }
-                )
-            )
-        case .timedOut:
-            // A scan that came late, after waiting, proves nothing about the worker; one that had half its budget does.
-            if ContinuousClock.now - began >= budget / 2 { worker.kill() }
-            return .done(ScanFindings(status: .notScanned(.timedOut)))
-        case .lost(let reason):
-            worker.kill()
-            return .workerLost("the virus scanner ended: \(reason)")
-        case .cancelled:
-            return .done(ScanFindings(status: .notScanned(.failed("stopped"))))
-        }
+        let failure = await slot.lastFailure.map { CheckFailure.failed("no virus scanner: \($0)") } ?? .timedOut
+        return .done(ScanFindings(status: .notScanned(failure)))
     }
 
     /// Directories of gateways that did not end by themselves.

@@ -13,6 +13,9 @@ final class ScannerWorker: Sendable {
         /// Seconds since 1970; 0 without the official database.
         var databaseTime: Int
 
+        /// As a listing shows it.
+        var engine: String { "libclamav \(self.libraryVersion) / \(self.databaseVersion)" }
+
         init?(_ line: String) {
             let words = line.split(separator: " ")
             guard words.count == 3, words[0] == "ready", let signatures = Int(words[1]) else { return nil }

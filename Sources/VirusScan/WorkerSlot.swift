@@ -7,7 +7,7 @@ actor WorkerSlot {
     typealias Instant = ContinuousClock.Instant
 
     private enum Signal: Sendable {
-        case workerEnded(Int, ChildProcess.End)
+        case workerEnded(ChildProcess.End)
         case databaseChanged
         case stop
     }
@@ -126,6 +126,12 @@ actor WorkerSlot {
         return await withCheckedContinuation { self.waiters.append(Waiter(id: id, continuation: $0)) }
     }
 
+    /// Ends a worker that hangs or is gone; nobody gets it any more.
+    func discard(_ worker: ScannerWorker) {
+        worker.kill()
+        if self.current === worker { self.current = nil }
+    }
+
     /// A scan got its answer: what ended workers before is over.
     func answered() {
         self.delay = self.configuration.firstRestartDelay
@@ -164,9 +170,9 @@ actor WorkerSlot {
     private func handle(_ signal: Signal) async -> Bool {
         switch signal {
         case .stop: return true
-        case .workerEnded(let number, let end):
-            guard number == self.current?.number else { return false }
-            self.current = nil
+        case .workerEnded(let end):
+            // Others end as well: those that were exchanged, and those that never became ready.
+            guard self.current == nil else { return false }
             self.restarts += 1
             self.lastFailure = "\(end)"
             self.logger.warning("virus scanner ended", metadata: ["end": "\(end)"])
@@ -208,10 +214,8 @@ actor WorkerSlot {
 
     private func adopt(_ worker: ScannerWorker) {
         // Its end may have come between its greeting and now.
-        guard self.processes[worker.number] != nil else {
-            if self.current.map({ self.processes[$0.number] == nil }) ?? false { self.current = nil }
-            return
-        }
+        guard self.processes[worker.number] != nil else { return }
+        self.current?.retire()
         self.current = worker
         self.logger.info(
             "virus scanner is ready",
@@ -258,7 +262,8 @@ actor WorkerSlot {
         case .ended(let end):
             self.processes[number] = nil
             self.launches.removeValue(forKey: number)?.resume(returning: .failed("\(end)"))
-            self.signals?.yield(.workerEnded(number, end))
+            if self.current === worker { self.current = nil }
+            self.signals?.yield(.workerEnded(end))
             if self.processes.isEmpty {
                 for waiting in self.ends { waiting.resume() }
                 self.ends = []

@@ -28,6 +28,7 @@ struct ScannerSupervisorTests {
         configuration.scannerPath = BuiltScanner.path
         configuration.concurrency = 4
         configuration.watchInterval = .milliseconds(30)
+        configuration.shortestHang = .milliseconds(100)
         return configuration
     }
 
@@ -311,11 +312,24 @@ struct ScannerSupervisorTests {
         }
     }
 
-    @Test("a scan that ends the second worker too has no verdict")
+    @Test("a scan that ends the second worker too has no verdict", .enabled(if: ScanSamples.isInstalled("perl")))
     func culprit() async throws {
         var configuration = self.configuration()
-        // It says that it is ready and never listens.
-        configuration.scannerPath = try self.directory.write("#!/bin/sh\necho 'ready 1 1.0/0/0'\nexec cat\n", to: "scanner")
+        // It ends when it sees a message.
+        configuration.scannerPath = try self.directory.write(
+            """
+            #!/usr/bin/perl
+            use IO::Socket::UNIX;
+            $| = 1;
+            my $listener = IO::Socket::UNIX->new(Local => $ARGV[1], Listen => 5) or die;
+            print "ready 1 1.0/0/0\\n";
+            my $connection = $listener->accept;
+            sysread($connection, my $octets, 10);
+            exit 3;
+
+            """,
+            to: "scanner"
+        )
         chmod(configuration.scannerPath!, 0o755)
         try await self.supervised(configuration) { supervisor in
             let findings = await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: Self.budget)
@@ -373,5 +387,60 @@ struct ScannerSupervisorTests {
         await supervisor.stop()
         let left = try Directory.entries(configuration.runDirectory).map { $0.name }
         #expect(left == ["scan-1-1"])
+    }
+
+    @Test("a scan with too little time does not end a worker that is only busy")
+    func impatient() async throws {
+        var configuration = self.configuration()
+        configuration.shortestHang = .seconds(10)
+        try await self.supervised(configuration) { supervisor in
+            let process = try #require(await supervisor.status().processIDs.first)
+            kill(process, SIGSTOP)
+            let findings = await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: .milliseconds(30))
+            #expect(findings.status == .notScanned(.timedOut))
+            kill(process, SIGCONT)
+            let next = await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget)
+            #expect(next.status == .found([ScanSamples.eicarName]))
+            #expect(await supervisor.status().processIDs == [process])
+        }
+    }
+
+    @Test("workers that die again and again never make a wrong verdict")
+    func storm() async throws {
+        var configuration = self.configuration()
+        configuration.longestRestartDelay = .milliseconds(20)
+        try await self.supervised(configuration) { supervisor in
+            let killer = Task {
+                while !Task.isCancelled {
+                    for process in await supervisor.status().processIDs { kill(process, SIGKILL) }
+                    try? await Task.sleep(for: .milliseconds(60))
+                }
+            }
+            let wrong = await withTaskGroup(of: ScanFindings.Status?.self) { group in
+                for index in 0..<200 {
+                    group.addTask {
+                        let isInfected = index % 2 == 0
+                        let filler = Array("\r\n\(index)".utf8)
+                        let content = isInfected ? ScanSamples.eicar + filler : ScanSamples.clean + filler
+                        let status = await supervisor.scan(ScanSamples.subject(content), budget: .seconds(2)).status
+                        switch status {
+                        case .clean: return isInfected ? status : nil
+                        case .found: return isInfected ? nil : status
+                        case .notScanned: return nil
+                        case .off: return status
+                        }
+                    }
+                }
+                return await group.reduce(into: []) { wrong, status in if let status { wrong.append(status) } }
+            }
+            #expect(wrong.isEmpty)
+            killer.cancel()
+            await killer.value
+            let found = await eventually {
+                let after = await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget)
+                return after.status == .found([ScanSamples.eicarName])
+            }
+            #expect(found)
+        }
     }
 }
