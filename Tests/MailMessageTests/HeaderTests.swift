@@ -11,7 +11,10 @@ struct HeaderTests {
         #expect(message.headerFields.map { message.name(of: $0) } == ["From", "Subject", "X-Empty", "from"])
         #expect(message.fields(named: "FROM").map { text(message.decodedValue(of: $0)) } == ["a@b.example", "second"])
         #expect(text(message.decodedValue(of: message.fields(named: "subject")[0])) == "folded value")
-        #expect(text(message.rawValue(of: message.fields(named: "subject")[0])) == (usesCRLF ? " folded\r\n\tvalue" : " folded\n\tvalue"))
+        #expect(
+            text(message.rawValue(of: message.fields(named: "subject")[0]))
+                == (usesCRLF ? " folded\r\n\tvalue" : " folded\n\tvalue")
+        )
         #expect(message.decodedValue(of: message.fields(named: "x-empty")[0]).isEmpty)
         #expect(text(message.content(of: message.parts[0])) == (usesCRLF ? "body\r\n" : "body\n"))
         #expect(message.anomalies.isEmpty)
@@ -33,7 +36,12 @@ struct HeaderTests {
             Odd(source: "From me@x Mon\nA: 1\n\nb", names: ["A"], body: "b", anomalies: []),
             Odd(source: "just text\nmore text\n", names: [], body: "just text\nmore text\n", anomalies: [.missingHeaderEnd]),
             Odd(source: "A: 1\njunk\nB: 2\n\nb", names: ["A", "B"], body: "b", anomalies: [.headerLineWithoutColon]),
-            Odd(source: "A: 1\nHello there\nhow are you\n", names: ["A"], body: "Hello there\nhow are you\n", anomalies: [.missingHeaderEnd]),
+            Odd(
+                source: "A: 1\nHello there\nhow are you\n",
+                names: ["A"],
+                body: "Hello there\nhow are you\n",
+                anomalies: [.missingHeaderEnd]
+            ),
             Odd(source: " lost\nA: 1\n\nb", names: ["A"], body: "b", anomalies: []),
             Odd(source: "A: \u{0}1\n\nb", names: ["A"], body: "b", anomalies: [.nulInHeader]),
             Odd(source: "A: ä\n\nb", names: ["A"], body: "b", anomalies: [.eightBitHeader]),
@@ -106,7 +114,10 @@ struct HeaderTests {
             Mailboxes("Joe <joe@x.example>", [("Joe", "joe@x.example")]),
             Mailboxes("\"Doe, Joe\" <joe@x.example>, <b@y.example>", [("Doe, Joe", "joe@x.example"), ("", "b@y.example")]),
             Mailboxes("joe@x.example (Joe)", [("Joe", "joe@x.example")]),
-            Mailboxes("team: a@x.example, B <b@x.example>;, c@x.example", [("", "a@x.example"), ("B", "b@x.example"), ("", "c@x.example")]),
+            Mailboxes(
+                "team: a@x.example, B <b@x.example>;, c@x.example",
+                [("", "a@x.example"), ("B", "b@x.example"), ("", "c@x.example")]
+            ),
             Mailboxes("undisclosed-recipients:;", []),
             Mailboxes("\"joe doe\"@x.example", [("", "\"joe doe\"@x.example")]),
             Mailboxes("\"joe@x.example\"", [("", "joe@x.example")]),
@@ -154,6 +165,8 @@ struct HeaderTests {
             Parameters(input: "a/b; n=\"open; x=1", value: "a/b", parameters: ["n": "open", "x": "1"]),
             Parameters(input: "a/b;; ;x=1;junk;y = 2", value: "a/b", parameters: ["x": "1", "y": "2"]),
             Parameters(input: "a/b; n=my file.txt", value: "a/b", parameters: ["n": "my file.txt"]),
+            Parameters(input: "a/b x=1 y=\"2\" z=3", value: "a/b", parameters: ["x": "1", "y": "2", "z": "3"]),
+            Parameters(input: "a/b; =1; =", value: "a/b", parameters: [:]),
             Parameters(input: "a/b; x=1; x=2", value: "a/b", parameters: ["x": "1"], hasDuplicates: true),
         ]
     )

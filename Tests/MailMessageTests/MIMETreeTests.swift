@@ -7,7 +7,9 @@ struct MIMETreeTests {
     /// One line for each part: path, type, and its body with line ends made visible.
     private func outline(_ message: ParsedMessage) -> [String] {
         message.parts.map { part in
-            let body = part.isContainer ? "" : " " + text(message.content(of: part)).split(whereSeparator: \.isNewline).joined(separator: "|")
+            let body =
+                part.isContainer
+                ? "" : " " + text(message.content(of: part)).split(whereSeparator: \.isNewline).joined(separator: "|")
             return "\(part.path) \(part.mediaType)\(body)"
         }
     }
@@ -72,7 +74,8 @@ struct MIMETreeTests {
             ),
             Case(
                 what: "inner multipart ended by the outer delimiter",
-                source: "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\none\n--b--\n",
+                source:
+                    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\none\n--b--\n",
                 outline: [" multipart/mixed", "1 multipart/mixed", "1.1 text/plain one"],
                 anomalies: [.unclosedMultipart]
             ),
@@ -96,13 +99,15 @@ struct MIMETreeTests {
             ),
             Case(
                 what: "the boundary of the multipart around it",
-                source: "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b--\n--b--\n",
+                source:
+                    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b--\n--b--\n",
                 outline: [" multipart/mixed", "1 multipart/mixed", "1.1 text/plain one"],
                 anomalies: [.duplicateBoundary]
             ),
             Case(
                 what: "two types and two encodings",
-                source: "Content-Type: text/html\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n\nZm9v",
+                source:
+                    "Content-Type: text/html\nContent-Type: text/plain\nContent-Transfer-Encoding: base64\nContent-Transfer-Encoding: 7bit\n\nZm9v",
                 outline: ["1 text/html foo"],
                 anomalies: [.duplicateContentType, .duplicateTransferEncoding]
             ),
@@ -120,7 +125,8 @@ struct MIMETreeTests {
             ),
             Case(
                 what: "a boundary that begins like the other",
-                source: "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\none\n--bb--\n--b--\n",
+                source:
+                    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\none\n--bb--\n--b--\n",
                 outline: [" multipart/mixed", "1 multipart/mixed", "1.1 text/plain one"],
                 anomalies: []
             ),
@@ -171,7 +177,9 @@ struct MIMETreeTests {
         let message = ParsedMessage(octets(deep))
         #expect(message.parts.count == 64)
         #expect(message.anomalies.contains { $0.kind == .tooDeep })
-        let many = ParsedMessage(octets("Content-Type: multipart/mixed; boundary=b\n\n" + String(repeating: "--b\n\nx\n", count: 2_000)))
+        let many = ParsedMessage(
+            octets("Content-Type: multipart/mixed; boundary=b\n\n" + String(repeating: "--b\n\nx\n", count: 2_000))
+        )
         #expect(many.parts.count == 1_000)
         #expect(many.anomalies.contains { $0.kind == .tooManyParts })
         #expect(many.anomalies.count <= AnomalyList.perKind + 1)
