@@ -31,8 +31,12 @@ final class LoopbackServer: Sendable {
         try await self.group.shutdownGracefully()
     }
 
-    /// Runs `openssl s_client` against the server, by default to the server's end of the connection and not that of `input`.
-    func client(_ arguments: [String], ending: [String] = ["-ign_eof"], input: String) async throws -> (status: Int32, output: String) {
+    /// Runs `openssl s_client` against the server: by default to the server's end of the connection and not that of `input`.
+    func client(
+        _ arguments: [String],
+        ending: [String] = ["-ign_eof"],
+        input: String
+    ) async throws -> (status: Int32, output: String) {
         let port = self.port
         return try await onOwnThread {
             try run("openssl", ["s_client", "-connect", "127.0.0.1:\(port)"] + ending + arguments, input: input)

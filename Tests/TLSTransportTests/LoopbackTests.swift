@@ -127,16 +127,17 @@ struct LoopbackTests {
         defer { kill(peer.processIdentifier, SIGKILL) }
         let port = try await onOwnThread { try acceptPort(output.fileHandleForReading) }
 
+        let trusting = try TLSClientContext(authorities: self.certificates.authority, verifies: true)
         let good = try await TransferClient.connect(
             port: port,
-            engine: { try TLSClientContext(authorities: self.certificates.authority, verifies: true).makeEngine(serverName: "mx.example.org") },
+            engine: { try trusting.makeEngine(serverName: "mx.example.org") },
             bytes: ByteBuffer(string: "abc\n")
         )
         #expect(try await good.received.get() == ByteBuffer(string: "cba\n"))
         try await good.stop()
         let bad = try await TransferClient.connect(
             port: port,
-            engine: { try TLSClientContext(authorities: self.certificates.authority, verifies: true).makeEngine(serverName: "mx.example.net") },
+            engine: { try trusting.makeEngine(serverName: "mx.example.net") },
             bytes: ByteBuffer(string: "abc\n")
         )
         let error = await #expect(throws: TLSError.self) { _ = try await bad.received.get() }
