@@ -45,6 +45,7 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
         .target(name: "COutpostSystem"),
+        .target(name: "COutpostTerminal"),
 
         // 1: kits, one Swift owner for each C module
         layer("OpenSSLKit", ["COpenSSL"]),
@@ -55,7 +56,7 @@ let package = Package(
         // 2: pure cores
         layer("MailTypes"),
         layer("SMTPCore", ["MailTypes", nioCore]),
-        layer("MailMessage", ["MailTypes"]),
+        layer("MailMessage", ["MailTypes", "SystemKit"]),
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
@@ -63,8 +64,14 @@ let package = Package(
         // 3: edges
         layer("ContentStorage", ["SystemKit"]),
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
-        layer("SMTPServer", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
-        layer("SMTPClient", ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]),
+        layer(
+            "SMTPServer",
+            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+        ),
+        layer(
+            "SMTPClient",
+            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+        ),
         layer("VirusScan", ["MailTypes", "ContentStorage", "SystemKit", nioCore, nioPosix, logging]),
         layer("MailStore", ["MailTypes", "ContentStorage", "SystemKit", grdb, logging]),
 
@@ -73,38 +80,63 @@ let package = Package(
             "Gateway",
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
-                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore, nioPosix,
+                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore,
+                nioPosix,
                 logging,
             ]
         ),
         layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SMTPCore", yams]),
 
         // 5: programs
+        layer("QuarantineReview", ["COutpostTerminal", "MailTypes", "MailMessage", "MailStore", "ContentStorage", "SystemKit"]),
         .executableTarget(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
-                "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
+                "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
         ),
-        .executableTarget(name: "outpost-scanner", dependencies: ["ClamAVKit", "SystemKit"], swiftSettings: settings),
+        .executableTarget(
+            name: "outpost-scanner",
+            dependencies: ["ClamAVKit", "SystemKit", "COutpostSystem"],
+            swiftSettings: settings
+        ),
 
         // 6: tests
         layerTestKit(),
         tests("MailTypesTests", ["MailTypes", "OutpostTestKit"]),
         tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
-        tests("SMTPServerTests", ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
-        tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests(
+            "SMTPServerTests",
+            ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
+        ),
+        tests(
+            "SMTPClientTests",
+            ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, logging]
+        ),
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
-        tests("TLSTransportTests", ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
-        tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioCore, nioPosix]),
-        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit"]),
-        tests("GatewayTests", ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]),
-        tests("ConfigurationFileTests", ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]),
+        tests(
+            "TLSTransportTests",
+            ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
+        ),
+        tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
+        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
+        tests(
+            "QuarantineReviewTests",
+            ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]
+        ),
+        tests(
+            "GatewayTests",
+            ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]
+        ),
+        tests(
+            "ConfigurationFileTests",
+            ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]
+        ),
         tests("IntegrationTests", ["OutpostTestKit"]),
     ],
     swiftLanguageModes: [.v6]

@@ -4,9 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int outpost_unlinked_file(const char *directory) {
@@ -48,4 +54,76 @@ int outpost_harden_process(void) {
 
 int outpost_die_with_parent(int signal) {
     return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+}
+
+int outpost_send_descriptor(int connection, int descriptor) {
+    char octet = 0;
+    struct iovec payload = {.iov_base = &octet, .iov_len = 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {
+        .msg_iov = &payload, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+    return (int)sendmsg(connection, &message, MSG_NOSIGNAL);
+}
+
+ssize_t outpost_receive(int connection, void *buffer, size_t size, int *descriptor) {
+    *descriptor = -1;
+    struct iovec payload = {.iov_base = buffer, .iov_len = size};
+    // Room for a few, so that a peer that sends several has the others closed here and not leaked.
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(8 * sizeof(int))];
+    } control;
+    struct msghdr message = {
+        .msg_iov = &payload, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+    ssize_t count = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
+    if (count < 0) {
+        return count;
+    }
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        size_t received = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < received; index++) {
+            int one;
+            memcpy(&one, CMSG_DATA(header) + index * sizeof(int), sizeof(int));
+            if (*descriptor < 0) {
+                *descriptor = one;
+            } else {
+                close(one);
+            }
+        }
+    }
+    return count;
+}
+
+int outpost_no_core_dumps(void) {
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    return setrlimit(RLIMIT_CORE, &none);
+}
+
+int outpost_exit_status(int status, int *by_signal) {
+    *by_signal = WIFSIGNALED(status);
+    return *by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int outpost_pipe(int ends[2]) {
+    return pipe2(ends, O_CLOEXEC);
+}
+
+int outpost_accept(int listener) {
+    return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+void outpost_name_thread(const char *name) {
+    pthread_setname_np(pthread_self(), name);
 }

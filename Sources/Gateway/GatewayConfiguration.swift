@@ -146,6 +146,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package init(hosts: [Host]) {
             self.hosts = hosts
         }
+
+        /// Its hosts, as log and quarantine name it.
+        package var name: String { self.hosts.map(\.description).joined(separator: ",") }
     }
 
     package struct Antivirus: Hashable, Sendable {

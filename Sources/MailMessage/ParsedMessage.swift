@@ -1,17 +1,11 @@
-/// One field of a header section, as ranges over the message's bytes.
-package struct HeaderField: Hashable, Sendable {
-    /// Without the colon and white space before it.
-    package var name: Range<Int>
-    /// Behind the colon to before the final line end, folding included.
-    package var value: Range<Int>
-}
-
 /// Bounds of the parser; what lies beyond is left as it is and reported as an anomaly.
 package struct ParserLimits: Hashable, Sendable {
     /// Octets of the header section of the message or of a part.
     package var headerSize = 256 * 1024
     package var depth = 64
     package var parts = 1_000
+    /// Header fields of the message and all its parts: a bound on memory, far above what mail has.
+    package var fields = 50_000
 
     package init() {}
 }
@@ -23,83 +17,88 @@ package final class ParsedMessage: Sendable {
     /// Depth first; the first is the message itself.
     package let parts: [MIMEPart]
     package let anomalies: [StructureAnomaly]
+    package let limits: ParserLimits
+
+    /// The message's fields by name in lower case.
+    private let fieldsByName: [String: [HeaderField]]
 
     package init(_ bytes: [UInt8], limits: ParserLimits = ParserLimits()) {
+        let tree = MIMETree(bytes, limits: limits)
         self.bytes = bytes
-        self.headerFields = []
-        self.parts = []
-        self.anomalies = []
+        self.limits = limits
+        self.parts = tree.parts
+        self.anomalies = tree.anomalies.found
+        self.headerFields = tree.parts[0].headerFields
+        var byName: [String: [HeaderField]] = [:]
+        for field in tree.parts[0].headerFields {
+            byName[String(decoding: bytes[field.name], as: UTF8.self).lowercased(), default: []].append(field)
+        }
+        self.fieldsByName = byName
     }
 
     /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] { [] }
-
-    /// Unfolded, encoded words (RFC 2047) decoded to UTF-8, white space at the ends removed.
-    package func decodedValue(of field: HeaderField) -> [UInt8] { [] }
-
-    /// The part's content with its transfer encoding undone; a broken encoding yields what can be read.
-    package func content(of part: MIMEPart) -> [UInt8] { [] }
-}
-
-/// A node of the MIME tree (RFC 2045, RFC 2046).
-package struct MIMEPart: Hashable, Sendable {
-    /// Index in `ParsedMessage.parts`.
-    package var index: Int
-    package var parent: Int?
-    /// Counted as in IMAP (RFC 9051 §6.4.5): `1`, `2.1`; empty for the message itself when that is multipart.
-    package var path: String
-    package var headerFields: [HeaderField]
-    /// Lower case: `text`, `plain`.
-    package var type: String
-    package var subtype: String
-    /// Parameters of Content-Type, names in lower case, values decoded (RFC 2231).
-    package var parameters: [String: String]
-    /// `inline`, `attachment`, lower case; nil without Content-Disposition.
-    package var disposition: String?
-    /// From Content-Disposition `filename`, else Content-Type `name`, decoded.
-    package var fileName: String?
-    package var encoding: TransferEncoding
-    /// The part's body in the message's bytes, not decoded.
-    package var body: Range<Int>
-}
-
-package enum TransferEncoding: Hashable, Sendable {
-    case identity
-    case base64
-    case quotedPrintable
-    case uuencode
-}
-
-/// Something in a message's structure that readers take differently or that no honest sender makes.
-package struct StructureAnomaly: Hashable, Sendable {
-    package enum Kind: String, Hashable, Sendable, CaseIterable {
-        case headerTooLong
-        case headerLineWithoutColon
-        case tooDeep
-        case tooManyParts
-        case missingBoundary
-        case unclosedMultipart
-        case duplicateContentType
-        case duplicateTransferEncoding
-        case duplicateBoundary
-        case unknownTransferEncoding
-        case encodedMultipart
-        case brokenBase64
-        case brokenQuotedPrintable
-        case nulInHeader
-        case eightBitHeader
-        case duplicateParameter
+    package func fields(named name: String) -> [HeaderField] {
+        self.fieldsByName[name] ?? self.fieldsByName[name.lowercased()] ?? []
     }
 
-    package var kind: Kind
-    /// Index of the part in `ParsedMessage.parts`.
-    package var part: Int
-    /// Octets from the start of the message.
-    package var offset: Int
+    /// The fields of that name in a part's header, in order; letters match in either case.
+    package func fields(named name: String, in part: MIMEPart) -> [HeaderField] {
+        let wanted = [UInt8](ascii: name.lowercased())
+        return part.headerFields.filter { self.bytes.matches(wanted, in: $0.name) }
+    }
 
-    package init(kind: Kind, part: Int, offset: Int) {
-        self.kind = kind
-        self.part = part
-        self.offset = offset
+    /// The field's name as it is written.
+    package func name(of field: HeaderField) -> String {
+        String(decoding: self.bytes[field.name], as: UTF8.self)
+    }
+
+    /// As it is written behind the colon, folding and white space included, without the final line end.
+    package func rawValue(of field: HeaderField) -> [UInt8] {
+        [UInt8](self.bytes[field.value])
+    }
+
+    /// On one line: each fold is one space; white space at the ends removed; encoded words as they are.
+    package func unfoldedValue(of field: HeaderField) -> [UInt8] {
+        Unfolding.unfold(self.bytes, field.value)
+    }
+
+    /// Unfolded, encoded words (RFC 2047) decoded to UTF-8, white space at the ends removed.
+    package func decodedValue(of field: HeaderField) -> [UInt8] {
+        EncodedWord.decode(self.unfoldedValue(of: field))
+    }
+
+    /// The mailboxes of an address list (RFC 5322 §3.4), those within groups included, in order.
+    package func mailboxes(in field: HeaderField) -> [HeaderMailbox] {
+        MailboxList(self.unfoldedValue(of: field)).mailboxes
+    }
+
+    /// The part's content with its transfer encoding undone; a broken encoding yields what can be read.
+    package func content(of part: MIMEPart) -> [UInt8] {
+        self.decodedContent(of: part).bytes
+    }
+
+    /// The content, and what was wrong with its encoding.
+    package func decodedContent(of part: MIMEPart) -> (bytes: [UInt8], anomaly: StructureAnomaly?) {
+        // A multipart is never encoded (RFC 2045 §6.4); readers ignore the field there.
+        let encoding = part.isContainer ? .identity : part.encoding
+        let decoded = TransferDecoding.decode(self.bytes, part.body, encoding)
+        guard decoded.isBroken else { return (decoded.bytes, nil) }
+        let kind: StructureAnomaly.Kind = encoding == .quotedPrintable ? .brokenQuotedPrintable : .brokenBase64
+        return (decoded.bytes, StructureAnomaly(kind: kind, part: part.index, offset: part.body.lowerBound))
+    }
+
+    /// The parts directly within a part.
+    package func children(of part: MIMEPart) -> [MIMEPart] {
+        self.parts.filter { $0.parent == part.index }
+    }
+
+    /// The message within a message/rfc822 part that has a transfer encoding; readers open it although RFC 2046 §5.2.1
+    /// forbids it. Nil for other parts and where the limits of depth are used up.
+    package func encodedMessage(in part: MIMEPart) -> ParsedMessage? {
+        guard part.type == "message", part.subtype == "rfc822" || part.subtype == "global", !part.isContainer else { return nil }
+        guard part.encoding != .identity, self.limits.depth > 1 else { return nil }
+        var limits = self.limits
+        limits.depth /= 2
+        return ParsedMessage(self.content(of: part), limits: limits)
     }
 }

@@ -41,8 +41,9 @@ package struct Policy: Hashable, Sendable {
     package var keepRejected = true
     /// Actions for rules and checks by name; they win over the score.
     package var ruleActions: [String: RuleAction] = [:]
-    /// What happens when the rules, the virus scan or another check cannot be completed.
-    package var onFailure: [String: FailurePolicy] = [:]
+    /// What happens when a check cannot be completed, by its name: `rules`, `virus` (without it the virus engine's own
+    /// setting counts).
+    package var onFailure: [String: FailurePolicy] = ["rules": .defer]
 
     package init(name: String) {
         self.name = name

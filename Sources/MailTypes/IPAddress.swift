@@ -181,15 +181,16 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         self.prefixLength = host.bitWidth
     }
 
-    /// Reads `address` or `address/bits`.
+    /// Reads `address` or `address/bits`. An IPv4-mapped IPv6 network of 96 bits or more is the IPv4 network itself.
     package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let first = parts.first, parts.count <= 2, let address = IPAddress(first) else { return nil }
         if parts.count == 1 {
             self.init(address)
         } else {
-            guard let bits = Int(parts[1]), parts[1].allSatisfy(\.isNumber) else { return nil }
-            self.init(base: address, prefixLength: bits)
+            guard let bits = Int(parts[1]), parts[1].utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+            let isMapped = address.isIPv4 && first.contains(":")
+            self.init(base: address, prefixLength: isMapped ? bits - 96 : bits)
         }
     }
 

@@ -60,6 +60,8 @@ extension MailAddress {
     package static let maximumLocalPartLength = 64
     /// RFC 5321 §4.5.3.1.2
     package static let maximumDomainLength = 255
+    /// RFC 5321 §4.5.3.1.3: 256 octets of a path, less its angle brackets.
+    package static let maximumLength = 254
 
     /// Reads `Mailbox = Local-part "@" ( Domain / address-literal )` (RFC 5321 §4.1.2), and a bare `postmaster`.
     /// - Parameter allowUTF8: also takes UTF8-non-ascii in both parts (RFC 6531 §3.3).
@@ -72,7 +74,10 @@ extension MailAddress {
         }
         guard let (localPart, end) = MailAddress.readLocalPart(text), end < text.endIndex, text[end] == "@" else { return nil }
         let domain = text[text.index(after: end)...].lowercased()
-        guard localPart.utf8.count <= MailAddress.maximumLocalPartLength, MailAddress.isDomain(domain) else { return nil }
+        // The local part counts as it is written, with its quotes.
+        guard text.utf8.count <= MailAddress.maximumLength, text[..<end].utf8.count <= MailAddress.maximumLocalPartLength,
+            MailAddress.isDomain(domain)
+        else { return nil }
         self.init(localPart: localPart, domain: domain, text: text)
     }
 
@@ -131,7 +136,7 @@ extension MailAddress {
     private static func isAddressLiteral(_ domain: String) -> Bool {
         guard domain.hasSuffix("]") else { return false }
         let inner = domain.dropFirst().dropLast()
-        if inner.hasPrefix("ipv6:") { return inner.contains(":") && IPAddress(inner.dropFirst(5)) != nil }
+        if inner.hasPrefix("ipv6:") { return inner.dropFirst(5).contains(":") && IPAddress(inner.dropFirst(5)) != nil }
         return !inner.contains(":") && IPAddress(inner) != nil
     }
 }

@@ -104,7 +104,9 @@ package struct SMTPReply: Hashable, Sendable {
             return SMTPReply(code: code, enhanced: nil, lines: lines)
         }
         let texts = lines.map { line -> String in
-            guard line.hasPrefix(first), line.count == first.count || line.dropFirst(first.count).first == " " else { return line }
+            guard line.hasPrefix(first), line.count == first.count || line.dropFirst(first.count).first == " " else {
+                return line
+            }
             return String(line.dropFirst(first.count + 1))
         }
         return SMTPReply(code: code, enhanced: enhanced, lines: texts)

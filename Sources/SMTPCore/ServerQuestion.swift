@@ -39,7 +39,13 @@ package struct ContentFacts: Hashable, Sendable {
     /// Bare CR or LF stands in the text; only where the configuration tolerates that.
     package var hasBareLineEnds: Bool
 
-    package init(octets: Int = 0, has8Bit: Bool = false, longestLine: Int = 0, usedBDAT: Bool = false, hasBareLineEnds: Bool = false) {
+    package init(
+        octets: Int = 0,
+        has8Bit: Bool = false,
+        longestLine: Int = 0,
+        usedBDAT: Bool = false,
+        hasBareLineEnds: Bool = false
+    ) {
         self.octets = octets
         self.has8Bit = has8Bit
         self.longestLine = longestLine
@@ -51,7 +57,8 @@ package struct ContentFacts: Hashable, Sendable {
 /// What the server asks while the client waits. One question is open at a time; the client's next command is read only
 /// after the answer.
 package enum ServerQuestion: Hashable, Sendable {
-    /// A client is there (after its PROXY header): may it be greeted?
+    /// A client is there (after its PROXY header): may it be greeted? Asked again after XCLIENT, about the client that
+    /// the proxy describes.
     case connected(ClientIdentity)
     /// EHLO or HELO, also after STARTTLS and XCLIENT; all earlier state of the session is void.
     case hello(ClientIdentity)
@@ -69,7 +76,8 @@ package enum ServerAnswer: Hashable, Sendable {
     case proceed
     /// To `.hello`.
     case capabilities(ServerCapabilities)
-    /// To `.mail` and `.message` (one), `.recipients` (as many as were asked for).
+    /// To `.mail` and `.message` (one), `.recipients` (as many as were asked for). One negative reply to `.hello` or
+    /// `.data` refuses the command; the transaction is over then.
     case replies([SMTPReply])
     /// To any question: say this and close the connection (421, 554 at connect).
     case close(SMTPReply)
@@ -83,13 +91,14 @@ package struct SessionLimits: Hashable, Sendable {
     package var textLine = 65_536
     /// Recipients of one transaction; the next gets 452 (RFC 5321 §4.5.3.1.8 asks for at least 100).
     package var recipients = 1_000
-    /// Errors (5xx to commands) before 421.
+    /// Errors (5xx to commands and messages) since the last accepted message before 421.
     package var errors = 10
-    /// Commands of a session before 421.
+    /// Commands that carry no mail forward (NOOP, RSET, EHLO, refused ones …) in a session before 421. MAIL, RCPT and
+    /// content do not count: a kept connection may bring any number of messages.
     package var commands = 1_000
     /// Received fields that say a message goes in circles (RFC 5321 §6.3).
     package var receivedFields = 100
-    /// Seconds without a byte between commands (RFC 5321 §4.5.3.2.7).
+    /// Seconds until the next whole command (RFC 5321 §4.5.3.2.7).
     package var idleSeconds = 300
     /// Seconds without a byte while content arrives.
     package var dataSeconds = 600

@@ -72,7 +72,12 @@ package final class File: Sendable {
         var failure: SystemError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             while initialized < count {
-                let got = pread(self.descriptor, buffer.baseAddress! + initialized, count - initialized, off_t(offset + initialized))
+                let got = pread(
+                    self.descriptor,
+                    buffer.baseAddress! + initialized,
+                    count - initialized,
+                    off_t(offset + initialized)
+                )
                 if got < 0 {
                     if errno == EINTR { continue }
                     failure = SystemError("read")

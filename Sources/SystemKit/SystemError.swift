@@ -11,5 +11,8 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.operation = operation
     }
 
+    /// A deadline of ours, or of the kernel, passed.
+    package var isTimeout: Bool { self.code == ETIMEDOUT }
+
     package var description: String { "\(self.operation): \(String(cString: strerror(self.code)))" }
 }

@@ -4,6 +4,14 @@ import ArgumentParser
 struct Outpost: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outpost",
-        abstract: "A filtering front-line mail gateway."
+        abstract: "A filtering mail gateway: judges mail while the sender waits, then refuses, holds or forwards it.",
+        discussion: """
+            Exit codes: 0 done; 1 the answer is no (problems found, a message would be refused); 64 wrong use; 66 no such \
+            input; 70 internal error; 75 try again.
+            """,
+        version: "outpost 0.1.0",
+        subcommands: [
+            Serve.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self, Demo.self,
+        ]
     )
 }

@@ -3,7 +3,8 @@ import Foundation
 /// Files that tests read.
 public enum Fixture {
     /// The checkout's root, found from this file's place in it.
-    public static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    public static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// `Fixtures/` in the checkout.
     public static let directory = root.appending(path: "Fixtures")

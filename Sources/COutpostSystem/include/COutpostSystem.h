@@ -19,4 +19,26 @@ int outpost_harden_process(void);
 /// Ask the kernel to send `signal` to this process when its parent dies; 0 or -1 with errno set.
 int outpost_die_with_parent(int signal);
 
+/// Sends one octet (0) with `descriptor` beside it over a Unix socket; the octets sent, or -1 with errno set.
+int outpost_send_descriptor(int connection, int descriptor);
+
+/// recvmsg: octets received (0 at the end), or -1 with errno set. `*descriptor` is one that came beside them, close-on-exec,
+/// the caller's to close, or -1; more than one are closed.
+ssize_t outpost_receive(int connection, void *buffer, size_t size, int *descriptor);
+
+/// RLIMIT_CORE 0: memory full of mail must not land on a disk; 0 or -1 with errno set.
+int outpost_no_core_dumps(void);
+
+/// The exit code or the signal of a status from waitpid.
+int outpost_exit_status(int status, int *by_signal);
+
+/// A pipe, both ends close-on-exec; 0 or -1 with errno set.
+int outpost_pipe(int ends[2]);
+
+/// The next connection, non-blocking and close-on-exec, or -1 with errno set.
+int outpost_accept(int listener);
+
+/// Names the calling thread, for debuggers and `top`; at most 15 octets.
+void outpost_name_thread(const char *name);
+
 #endif

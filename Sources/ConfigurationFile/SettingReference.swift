@@ -1,0 +1,423 @@
+import Gateway
+import MailPolicy
+import MailTypes
+import SMTPCore
+
+/// What may stand as the value of a setting.
+enum SettingType: Sendable {
+    case text
+    case path
+    /// A fraction is allowed; `off` for none.
+    case score
+    case boolean
+    case number(NumberUnit, ClosedRange<Int>)
+    case choice([String])
+    /// `name:port`; the port may be left out.
+    case host(defaultPort: UInt16)
+    /// As `host`, but an address.
+    case listenAddress
+    case network
+    /// An address, a domain or a network.
+    case sender
+    case domain
+    case clamd
+    case policyName
+    indirect case list(SettingType)
+    /// A map with keys that stand in the table.
+    case section
+    case sections
+    /// A map with keys of the administrator's choice, each a section.
+    case namedSections
+    /// A map with keys of the administrator's choice, each a value.
+    indirect case named(SettingType)
+
+    var isContainer: Bool {
+        switch self {
+        case .list, .section, .sections, .namedSections, .named: true
+        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .clamd,
+            .policyName:
+            false
+        }
+    }
+}
+
+/// How a number is written, and what one unit of the value in `GatewayConfiguration` stands for.
+enum NumberUnit: Sendable {
+    case count
+    case octets
+    case kibibytes
+    case milliseconds
+    case seconds
+    case days
+
+    /// Octets or milliseconds in one unit.
+    var factor: Int {
+        switch self {
+        case .count, .octets, .milliseconds: 1
+        case .kibibytes: 1_024
+        case .seconds: 1_000
+        case .days: 86_400_000
+        }
+    }
+}
+
+/// One setting: what it is called, what it takes, what it means.
+struct Setting: Sendable {
+    /// `listeners[].tls.certificate`; `[]` stands for an index, `*` for a name of the administrator's choice.
+    var path: String
+    var type: SettingType
+    /// As one would write it; nil: none.
+    var defaultText: String?
+    var isRequired: Bool
+    var documentation: String
+
+    /// A setting that has a default.
+    init(_ path: String, _ type: SettingType, _ defaultText: String, _ documentation: String) {
+        self.path = path
+        self.type = type
+        self.defaultText = defaultText
+        self.isRequired = false
+        self.documentation = documentation
+    }
+
+    init(_ path: String, _ type: SettingType, required: Bool = false, _ documentation: String) {
+        self.path = path
+        self.type = type
+        self.defaultText = nil
+        self.isRequired = required
+        self.documentation = documentation
+    }
+
+    /// The last name of the path.
+    var key: String { String(self.path[(self.path.lastIndex(of: ".").map(self.path.index(after:)) ?? self.path.startIndex)...]) }
+}
+
+/// Every setting there is. The reader takes types, ranges and names from here, the documentation is made from it, and
+/// environment variables are found through it; a setting that is not here does not exist.
+enum SettingReference {
+    static let all: [Setting] = root + listeners + domains + policies + services + limits + storage
+
+    private static let byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
+
+    private static let childrenByParent = Dictionary(grouping: all) { setting -> String in
+        setting.path.lastIndex(of: ".").map { String(setting.path[..<$0]) } ?? ""
+    }
+
+    static func setting(_ path: String) -> Setting? { byPath[path] }
+
+    /// The settings directly inside a section, in the order of the table.
+    static func children(of pattern: String) -> [Setting] { childrenByParent[pattern] ?? [] }
+
+    static func words<Choice: CaseIterable & RawRepresentable>(_ type: Choice.Type) -> SettingType
+    where Choice.RawValue == String {
+        .choice(type.allCases.map(\.rawValue))
+    }
+
+    // MARK: - The table
+
+    /// Octets that no size setting goes beyond: 1 TiB.
+    private static let anySize = 1...1_099_511_627_776
+    /// Seconds of time-outs: up to a day.
+    private static let anyTime = 1...86_400
+
+    private static let root: [Setting] = [
+        Setting(
+            "hostname",
+            .domain,
+            required: true,
+            "The gateway's own name: greeting, EHLO to the downstream, `Received`, and the name of its `Authentication-Results`."
+        ),
+        Setting("data_directory", .path, required: true, "Directory for the quarantine, caches and temporary files."),
+        Setting(
+            "user",
+            .text,
+            "User the process becomes after its ports are open, when it was started as root. Without it, it stays who it is."
+        ),
+        Setting("listeners", .sections, required: true, "Where mail is received; at least one."),
+        Setting("domains", .sections, required: true, "Whose mail is taken and where it goes; at least one."),
+        Setting("policies", .namedSections, "What is done with messages. `default` is always there."),
+        Setting(
+            "rules",
+            .list(.path),
+            "[]",
+            "Directories of rule files, in order; in each the `*.pre`, then the `*.cf` files by name."
+        ),
+    ]
+
+    private static let listeners: [Setting] = [
+        Setting("listeners[].address", .listenAddress, required: true, "Address and port to listen on: `0.0.0.0:25`, `[::]:25`."),
+        Setting(
+            "listeners[].backlog",
+            .number(.count, 1...65_535),
+            "1024",
+            "Connections that wait in the kernel to be accepted."
+        ),
+        Setting(
+            "listeners[].proxy_protocol_from",
+            .list(.network),
+            "[]",
+            "Networks of load balancers whose connections start with a PROXY header; from others that header is refused."
+        ),
+        Setting("listeners[].xclient_from", .list(.network), "[]", "Networks that may send XCLIENT."),
+        Setting("listeners[].tls", .section, "Offers STARTTLS. Without it the listener speaks plain text only."),
+        Setting("listeners[].tls.certificate", .path, "PEM file with the certificate and its chain."),
+        Setting("listeners[].tls.private_key", .path, "PEM file with the certificate's private key."),
+        Setting(
+            "listeners[].tls.certificates",
+            .sections,
+            "Instead of the two above: several certificates, chosen by the name the client asks for; the first for all others."
+        ),
+        Setting(
+            "listeners[].tls.certificates[].certificate",
+            .path,
+            required: true,
+            "PEM file with the certificate and its chain."
+        ),
+        Setting("listeners[].tls.certificates[].private_key", .path, required: true, "PEM file with the private key."),
+        Setting("listeners[].tls.required", .boolean, "false", "Mail is taken only after STARTTLS; before, the reply is 530."),
+    ]
+
+    private static let domains: [Setting] = [
+        Setting(
+            "domains[].names",
+            .list(.domain),
+            required: true,
+            "Recipient domains: `example.com`, or `*.example.com` for everything below it, not the name itself."
+        ),
+        Setting(
+            "domains[].downstream",
+            .list(.host(defaultPort: 25)),
+            required: true,
+            "Hosts the mail goes to, `name:port`; in order, the next is tried when one is away."
+        ),
+        Setting(
+            "domains[].downstream_tls",
+            words(GatewayConfiguration.DownstreamTLS.self),
+            "opportunistic",
+            "`opportunistic` encrypts when offered without looking at the certificate, `required` encrypts and verifies or sends nothing."
+        ),
+        Setting(
+            "domains[].downstream_tls_ca",
+            .path,
+            "PEM file of the authorities that `required` trusts. Without it those of the system."
+        ),
+        Setting(
+            "domains[].downstream_xclient",
+            .boolean,
+            "false",
+            "Tell the downstream the real client with XCLIENT where it offers it."
+        ),
+        Setting("domains[].downstream_connections", .number(.count, 1...10_000), "50", "Connections to the downstream at once."),
+        Setting(
+            "domains[].downstream_idle",
+            .number(.seconds, 1...3_600),
+            "30s",
+            "How long an unused connection is kept; below what the downstream allows."
+        ),
+        Setting(
+            "domains[].downstream_connect_timeout",
+            .number(.seconds, 1...300),
+            "10s",
+            "Until the downstream must be connected."
+        ),
+        Setting("domains[].downstream_reply_timeout", .number(.seconds, 1...3_600), "60s", "For one reply of the downstream."),
+        Setting(
+            "domains[].downstream_final_timeout",
+            .number(.seconds, 1...3_600),
+            "10m",
+            "For the downstream's reply to a whole message (RFC 5321 §4.5.3.2.6)."
+        ),
+        Setting(
+            "domains[].when_downstream_is_away",
+            .choice(["defer", "spool"]),
+            "defer",
+            "`defer` lets the sender keep the message and try again. `spool` is not available in this release."
+        ),
+        Setting("domains[].policy", .policyName, "default", "The policy for these recipients."),
+        Setting(
+            "domains[].recipients",
+            .named(.policyName),
+            "Other policies for single recipients: `boss@example.com: strict`; `abuse@: lenient` counts in every domain of the entry."
+        ),
+    ]
+
+    private static let policies: [Setting] = [
+        Setting(
+            "policies.*.max_message_size",
+            .number(.octets, 1_024...2_147_483_648),
+            "25MiB",
+            "Larger messages are refused (552 5.3.4)."
+        ),
+        Setting("policies.*.tag_score", .score, "5", "Score from which a message is delivered with marks; `off` for never."),
+        Setting("policies.*.hold_score", .score, "8", "Score from which a message is held in the quarantine; `off` for never."),
+        Setting("policies.*.reject_score", .score, "15", "Score from which a message is refused; `off` for never."),
+        Setting("policies.*.virus", words(VirusAction.self), "reject", "For signatures that no line of `signatures` names."),
+        Setting(
+            "policies.*.signatures",
+            .sections,
+            "[]",
+            """
+            What to do about single signatures of the virus engine; the first that fits decides. Behind these stand: \
+            `Heuristics.*` hold, `PUA.*` tag; a last `*` switches those off.
+            """
+        ),
+        Setting(
+            "policies.*.signatures[].match",
+            .text,
+            required: true,
+            "Signature name, `*` for any characters; case does not count."
+        ),
+        Setting("policies.*.signatures[].action", words(VirusAction.self), required: true, "What is done when it fits."),
+        Setting("policies.*.keep_rejected", .boolean, "true", "A copy of refused mail stays reviewable in the quarantine."),
+        Setting(
+            "policies.*.rules",
+            .named(words(RuleAction.self)),
+            "Actions for single rules and checks by name, whatever the score; `none` takes away what the rule itself asks for."
+        ),
+        Setting("policies.*.on_failure", .section, "What happens when a check cannot be completed."),
+        Setting("policies.*.on_failure.rules", words(FailurePolicy.self), "defer", "When the rules cannot be evaluated in time."),
+        Setting(
+            "policies.*.on_failure.virus",
+            words(FailurePolicy.self),
+            "When the virus scan gives no answer; without it `antivirus.on_failure`."
+        ),
+    ]
+
+    private static let services: [Setting] = [
+        Setting("antivirus", .section, "The virus scan."),
+        Setting(
+            "antivirus.engine",
+            words(GatewayConfiguration.Antivirus.Engine.self),
+            "builtin",
+            "`builtin` runs `outpost-scanner`, `clamd` asks a daemon that is already there, `none` scans nothing."
+        ),
+        Setting("antivirus.database", .path, "/var/lib/clamav", "Directory of signature databases, for `builtin`."),
+        Setting(
+            "antivirus.clamd",
+            .list(.clamd),
+            "[\"unix:/run/clamav/clamd.ctl\"]",
+            "For `clamd`: `unix:/path` or `host:port`, tried in order."
+        ),
+        Setting(
+            "antivirus.on_failure",
+            words(FailurePolicy.self),
+            "defer",
+            "When no engine gives an answer; what is accepted unscanned is recorded as such."
+        ),
+        Setting("antivirus.timeout", .number(.seconds, 1...600), "30s", "For one message's scan, a second try included."),
+        Setting("antivirus.concurrency", .number(.count, 0...1_024), "0", "Scans at once; 0: as many as there are cores."),
+        Setting(
+            "antivirus.max_file_size",
+            .number(.octets, anySize),
+            "100MiB",
+            "One file inside an archive; larger ones raise `Heuristics.Limits.Exceeded`."
+        ),
+        Setting("antivirus.max_scan_size", .number(.octets, anySize), "400MiB", "Everything unpacked from one message."),
+        Setting("antivirus.max_recursion", .number(.count, 1...100), "17", "Archives inside archives."),
+        Setting("antivirus.max_files", .number(.count, 1...1_000_000), "10000", "Files unpacked from one message."),
+        Setting("antivirus.scanner", .path, "Path of `outpost-scanner`. Without it, the one beside the running program."),
+        Setting("antivirus.user", .text, "User the scanner runs as, when started as root."),
+        Setting("dns", .section, "Name resolution."),
+        Setting("dns.servers", .list(.host(defaultPort: 53)), "[]", "Addresses of DNS servers; empty: the system's."),
+        Setting(
+            "lists",
+            .section,
+            "Senders that are let through or refused whatever the content; viruses are refused in any case."
+        ),
+        Setting(
+            "lists.allow",
+            .list(.sender),
+            "[]",
+            "Their score is not counted: an address, a domain (`example.org`, `*.example.org`) or a client network (`192.0.2.0/24`)."
+        ),
+        Setting("lists.deny", .list(.sender), "[]", "Refused; written like `allow`, which wins where both fit."),
+    ]
+
+    private static let limits: [Setting] = [
+        Setting("limits", .section, "Bounds on what clients and messages may use."),
+        Setting("limits.sessions", .number(.count, 1...1_000_000), "10000", "Sessions at once; beyond that 421."),
+        Setting("limits.sessions_per_address", .number(.count, 1...1_000_000), "50", "Sessions at once from one address."),
+        Setting("limits.commands", .number(.count, 10...1_000_000), "1000", "Commands of one session."),
+        Setting("limits.errors", .number(.count, 1...10_000), "10", "Refused commands of one session."),
+        Setting(
+            "limits.recipients",
+            .number(.count, 100...100_000),
+            "1000",
+            "Recipients of one transaction; more get 452. RFC 5321 §4.5.3.1.8 asks for at least 100."
+        ),
+        Setting(
+            "limits.command_line",
+            .number(.octets, 512...65_536),
+            "2KiB",
+            "One command line. RFC 5321 §4.5.3.1.4 asks for at least 512."
+        ),
+        Setting(
+            "limits.text_line",
+            .number(.octets, 1_000...16_777_216),
+            "64KiB",
+            "One line of a message; longer ones are refused. RFC 5321 §4.5.3.1.6 asks for at least 1,000."
+        ),
+        Setting(
+            "limits.received_fields",
+            .number(.count, 5...1_000),
+            "100",
+            "`Received` fields from which a message is taken to go in circles (RFC 5321 §6.3)."
+        ),
+        Setting("limits.idle", .number(.seconds, anyTime), "5m", "Without a byte between commands."),
+        Setting("limits.data", .number(.seconds, anyTime), "10m", "Without a byte while a message arrives."),
+        Setting("limits.handshake", .number(.seconds, 1...600), "30s", "For a TLS handshake or a PROXY header."),
+        Setting(
+            "limits.greeting_delay",
+            .number(.milliseconds, 0...60_000),
+            "0",
+            "How long the greeting is held back to see who talks first; 0 for not at all."
+        ),
+        Setting(
+            "limits.bare_line_ends",
+            words(BareLineEnds.self),
+            "refuse",
+            "A single CR or LF inside a message: `refuse`, or `accept` as part of the text."
+        ),
+        Setting(
+            "limits.inspection",
+            .number(.seconds, 1...3_600),
+            "45s",
+            "For all checks of one message; then 451, and the finished verdict waits for the retry."
+        ),
+        Setting(
+            "limits.inspections",
+            .number(.count, 0...1_024),
+            "0",
+            "Messages inspected at once; 0: as many as there are cores."
+        ),
+        Setting("limits.inspection_queue", .number(.count, 1...1_000_000), "1000", "Messages that wait for that; beyond it 451."),
+        Setting(
+            "limits.memory_threshold",
+            .number(.octets, 0...1_073_741_824),
+            "256KiB",
+            "Part of a message kept in memory while it arrives; more goes to a temporary file."
+        ),
+        Setting("limits.header_size", .number(.octets, 1_024...16_777_216), "256KiB", "A message's header."),
+        Setting("limits.mime_depth", .number(.count, 1...256), "64", "MIME parts inside one another."),
+        Setting("limits.mime_parts", .number(.count, 1...100_000), "1000", "MIME parts of one message."),
+        Setting("limits.pattern_match_limit", .number(.count, 1_000...100_000_000), "100000", "Steps of one pattern match."),
+        Setting("limits.pattern_heap", .number(.kibibytes, 64...1_048_576), "1MiB", "Memory of one pattern match."),
+        Setting("limits.grace", .number(.seconds, 0...3_600), "30s", "That open transactions get to finish after SIGTERM."),
+    ]
+
+    private static let storage: [Setting] = [
+        Setting("quarantine", .section, "What is kept for review."),
+        Setting("quarantine.keep", .number(.days, 1...3_650), "30d", "How long held messages are kept."),
+        Setting("quarantine.keep_rejected", .number(.days, 0...3_650), "7d", "How long copies of refused messages are kept."),
+        Setting("quarantine.max_size", .number(.octets, anySize), "10GiB", "Everything in the quarantine."),
+        Setting("quarantine.max_rejected_size", .number(.octets, anySize), "1GiB", "All copies of refused messages."),
+        Setting("log", .section, "The log, on standard error."),
+        Setting("log.format", words(GatewayConfiguration.Log.Format.self), "text", "For people or for programs."),
+        Setting(
+            "log.level",
+            .choice(["trace", "debug", "info", "warning", "error"]),
+            "info",
+            "From which level lines are written."
+        ),
+    ]
+}

@@ -1,0 +1,263 @@
+import Logging
+import MailRules
+import MailTypes
+import NIOCore
+import NIOPosix
+import OpenSSLKit
+import SMTPClient
+import SMTPServer
+import Synchronization
+import SystemKit
+
+/// The whole gateway: composes listeners, downstream pools, inspection, scanner and quarantine from a configuration, and
+/// takes them down again.
+///
+/// Reading order for newcomers: this file, `SessionCoordinator`, `ServerSessionMachine`, `MessageInspector`,
+/// `PolicyDecision`, `RelayMachine`.
+package final class Gateway: Sendable {
+    /// Why the gateway does not start, or keeps its old configuration.
+    package struct StartError: Error, CustomStringConvertible {
+        package let description: String
+
+        package init(_ description: String) {
+            self.description = description
+        }
+    }
+
+    private let group: MultiThreadedEventLoopGroup
+    private let services: GatewayServices
+    private let logger: Logger
+    private let gate: ConnectionGate
+    private let poolsByLoop: [ObjectIdentifier: NIOLoopBound<DownstreamPool>]
+    private let current: Mutex<GatewaySnapshot>
+    private let listeners = Mutex<[ListenerKey: SMTPListener]>([:])
+
+    private struct ListenerKey: Hashable {
+        var address: IPAddress
+        var port: UInt16
+    }
+
+    /// Makes everything that needs no network yet.
+    /// - Parameter observer: hears of each transaction, on its connection's event loop.
+    package init(snapshot: GatewaySnapshot, logger: Logger, observer: TransactionLog.Observer? = nil) throws {
+        let configuration = snapshot.configuration
+        self.logger = logger
+        self.group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        self.services = try GatewayServices(configuration: configuration, logger: logger, observer: observer)
+        self.gate = ConnectionGate(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
+        self.current = Mutex(snapshot)
+        var pools: [ObjectIdentifier: NIOLoopBound<DownstreamPool>] = [:]
+        for loop in self.group.makeIterator() {
+            let directory = self.services.directory
+            pools[ObjectIdentifier(loop)] = try loop.submit {
+                NIOLoopBound(DownstreamPool(eventLoop: loop, directory: directory, logger: logger), eventLoop: loop)
+            }.wait()
+        }
+        self.poolsByLoop = pools
+    }
+
+    package var snapshot: GatewaySnapshot { self.current.withLock { $0 } }
+
+    /// Where the gateway listens; for tests, whose ports the kernel chooses.
+    package var addresses: [SocketAddress] { self.listeners.withLock { $0.values.compactMap(\.localAddress) } }
+
+    /// Binds, becomes the configured user, starts the scanner, learns what the downstream servers can do. Mail is taken from
+    /// the moment this returns; a scanner that is still loading its signatures only makes the first messages wait.
+    package func start(inherited: [Int32] = []) async throws {
+        let snapshot = self.snapshot
+        let configuration = snapshot.configuration
+        let tls = try TLSContexts(configuration)
+        // The scanner is there before the first connection: no message slips by while it starts.
+        try await self.services.start(configuration)
+        for (index, listener) in configuration.listeners.enumerated() {
+            let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
+            let context = tls.context(for: listener)
+            let bound: SMTPListener
+            do {
+                if index < inherited.count {
+                    bound = try await SMTPListener.adopt(
+                        descriptor: inherited[index],
+                        settings,
+                        group: self.group,
+                        gate: self.gate,
+                        tls: context,
+                        logger: self.logger,
+                        makeSession: self.makeSession(snapshot)
+                    )
+                } else {
+                    bound = try await SMTPListener.bind(
+                        settings,
+                        group: self.group,
+                        gate: self.gate,
+                        tls: context,
+                        logger: self.logger,
+                        makeSession: self.makeSession(snapshot)
+                    )
+                }
+            } catch {
+                throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
+            }
+            self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = bound }
+            self.logger.log(.notice, "listening", [.address: "\(bound.localAddress.map { "\($0)" } ?? "inherited socket")"])
+        }
+        if let user = configuration.runAsUser {
+            try Privileges.become(user)
+            self.logger.log(.notice, "running as another user", [.user: "\(user)"])
+        }
+        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
+    }
+
+    /// Takes over a new configuration as a whole, or throws and changes nothing. Connections that are open keep the old.
+    package func reload(_ snapshot: GatewaySnapshot) async throws {
+        let configuration = snapshot.configuration
+        let old = self.snapshot.configuration
+        guard configuration.dataDirectory == old.dataDirectory else {
+            throw StartError("data_directory can only be changed by a restart")
+        }
+        let tls = try TLSContexts(configuration)
+        var added: [ListenerKey: SMTPListener] = [:]
+        let existing = self.listeners.withLock { $0 }
+        for listener in configuration.listeners {
+            let key = ListenerKey(address: listener.address, port: listener.port)
+            guard existing[key] == nil else { continue }
+            let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
+            do {
+                added[key] = try await SMTPListener.bind(
+                    settings,
+                    group: self.group,
+                    gate: self.gate,
+                    tls: tls.context(for: listener),
+                    logger: self.logger,
+                    makeSession: self.makeSession(snapshot)
+                )
+            } catch {
+                for bound in added.values { await bound.shutdown(grace: .zero) }
+                throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
+            }
+        }
+        do {
+            try await self.services.reload(from: old, to: configuration)
+        } catch {
+            for bound in added.values { await bound.shutdown(grace: .zero) }
+            throw error
+        }
+        // Nothing below can fail.
+        self.current.withLock { $0 = snapshot }
+        self.gate.update(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
+        for listener in configuration.listeners {
+            let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
+            existing[ListenerKey(address: listener.address, port: listener.port)]?
+                .update(settings, tls: tls.context(for: listener), makeSession: self.makeSession(snapshot))
+        }
+        let wanted = Set(configuration.listeners.map { ListenerKey(address: $0.address, port: $0.port) })
+        let removed = existing.filter { !wanted.contains($0.key) }
+        self.listeners.withLock { listeners in
+            listeners.merge(added) { $1 }
+            for key in removed.keys { listeners[key] = nil }
+        }
+        for listener in removed.values { await listener.shutdown(grace: .seconds(configuration.limits.graceSeconds)) }
+        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
+    }
+
+    /// Stops taking connections, lets open transactions finish within the grace period, and stops everything that was
+    /// started.
+    package func stop() async {
+        let grace = Duration.seconds(self.snapshot.configuration.limits.graceSeconds)
+        let listeners = self.listeners.withLock { Array($0.values) }
+        await withTaskGroup(of: Void.self) { tasks in
+            for listener in listeners {
+                tasks.addTask { await listener.shutdown(grace: grace) }
+            }
+        }
+        for pool in self.poolsByLoop.values {
+            try? await pool.eventLoop.submit { pool.value.shutdown() }.get()
+        }
+        await self.services.stop()
+        try? await self.group.shutdownGracefully()
+    }
+
+    private func makeSession(_ snapshot: GatewaySnapshot) -> SMTPListener.MakeSession {
+        let services = self.services
+        let pools = self.poolsByLoop
+        return { eventLoop, client in
+            guard let pool = pools[ObjectIdentifier(eventLoop)] else {
+                preconditionFailure("a connection on a foreign event loop")
+            }
+            return SessionCoordinator(
+                client: client,
+                snapshot: snapshot,
+                services: services,
+                downstreams: pool.value,
+                eventLoop: eventLoop
+            )
+        }
+    }
+}
+
+extension GatewaySnapshot {
+    /// What would keep a gateway with this configuration from starting, found without starting anything.
+    package func startProblems() -> [String] {
+        var problems: [String] = []
+        do {
+            _ = try TLSContexts(self.configuration)
+        } catch {
+            problems.append("\(error)")
+        }
+        for name in [self.configuration.runAsUser, self.configuration.antivirus.runAsUser].compactMap({ $0 }) {
+            do {
+                _ = try UserAccount(named: name)
+            } catch {
+                problems.append("user: \(error)")
+            }
+        }
+        return problems
+    }
+}
+
+/// The TLS contexts of a configuration, made before anything changes: a certificate that cannot be read is an error at
+/// reload, not a surprise at the next STARTTLS.
+private struct TLSContexts {
+    private var contexts: [GatewayConfiguration.TLS: TLSServerContext] = [:]
+
+    init(_ configuration: GatewayConfiguration) throws {
+        for case let tls? in configuration.listeners.map(\.tls) where self.contexts[tls] == nil {
+            let files = tls.certificates.map { CertificateFiles(certificate: $0.certificate, privateKey: $0.privateKey) }
+            do {
+                self.contexts[tls] = try TLSServerContext(certificates: files)
+            } catch {
+                throw Gateway.StartError("certificates: \(error)")
+            }
+        }
+    }
+
+    func context(for listener: GatewayConfiguration.Listener) -> TLSServerContext? {
+        listener.tls.flatMap { self.contexts[$0] }
+    }
+}
+
+extension SMTPListener.Configuration {
+    init(_ listener: GatewayConfiguration.Listener, of configuration: GatewayConfiguration, maximumSize: Int) {
+        self.init(
+            address: listener.address.description,
+            port: Int(listener.port),
+            backlog: listener.backlog,
+            hostname: configuration.hostname,
+            limits: configuration.limits.session,
+            bareLineEnds: configuration.limits.bareLineEnds,
+            maximumSize: maximumSize,
+            proxyProtocolFrom: listener.proxyProtocolFrom,
+            xclientFrom: listener.xclientFrom,
+            tlsRequired: listener.tls?.required ?? false,
+            contentDirectory: configuration.temporaryDirectory,
+            memoryThreshold: configuration.limits.memoryThreshold
+        )
+    }
+}
+
+extension GatewayConfiguration {
+    /// Content of messages that are being received; files in it have no names.
+    package var temporaryDirectory: String { self.dataDirectory + "/tmp" }
+    package var quarantineDirectory: String { self.dataDirectory + "/quarantine" }
+    /// Sockets.
+    package var runDirectory: String { self.dataDirectory + "/run" }
+}

@@ -1,0 +1,59 @@
+import Logging
+import MailStore
+import MailTypes
+import NIOCore
+import NIOPosix
+import SMTPClient
+import SystemKit
+import VirusScan
+
+/// What all connections share.
+final class GatewayServices: Sendable {
+    let clock = TransactionClock()
+    let log: TransactionLog
+    let directory = DownstreamDirectory()
+    let inspector: MessageInspector
+    let quarantine: Quarantine?
+    private let scanner: ScannerSlot
+    private let threads: NIOThreadPool
+    private let logger: Logger
+
+    init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
+        // Root makes them for the user that the process becomes after binding.
+        let owner = UserAccount.isRoot ? try configuration.runAsUser.map { try UserAccount(named: $0) } : nil
+        let directories = [
+            configuration.dataDirectory, configuration.temporaryDirectory, configuration.runDirectory,
+            configuration.quarantineDirectory,
+        ]
+        for directory in directories {
+            try Directory.make(directory, owner: owner)
+        }
+        self.logger = logger
+        self.log = TransactionLog(logger, observer: observer)
+        self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)
+        self.threads.start()
+        self.scanner = ScannerSlot(logger: logger)
+        self.inspector = MessageInspector(
+            threads: self.threads,
+            scanner: self.scanner,
+            queueLimit: configuration.limits.inspectionQueue
+        )
+        self.quarantine = try Quarantine(configuration, logger: logger)
+    }
+
+    func start(_ configuration: GatewayConfiguration) async throws {
+        try await self.scanner.use(configuration)
+        self.quarantine?.startRetention()
+    }
+
+    /// - Throws: when the new virus engine cannot run; the old one stays.
+    func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async throws {
+        if old.antivirus != new.antivirus { try await self.scanner.use(new) }
+    }
+
+    func stop() async {
+        self.quarantine?.stopRetention()
+        await self.scanner.stop()
+        try? await self.threads.shutdownGracefully()
+    }
+}

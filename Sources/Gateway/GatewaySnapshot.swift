@@ -1,0 +1,121 @@
+import MailChecks
+import MailMessage
+import MailPolicy
+import MailRules
+import MailTypes
+import NIOCore
+import NIOPosix
+import PatternKit
+import SMTPClient
+
+/// A configuration with everything that is compiled from it. Immutable; a connection keeps the one it was accepted with, and
+/// a reload makes the next one aside.
+package final class GatewaySnapshot: Sendable {
+    package let configuration: GatewayConfiguration
+    /// Counts reloads.
+    let generation: Int
+    package let rules: RuleSet?
+    let recipients: RecipientTable
+    let checks: MessageChecks
+    let allowList: SenderList
+    let denyList: SenderList
+    let parserLimits: ParserLimits
+    let downstreamRoutes: [DownstreamRoute]
+    private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
+    private let evaluators: RuleEvaluators?
+
+    package init(configuration: GatewayConfiguration, rules: RuleSet?, generation: Int = 0) {
+        self.configuration = configuration
+        self.generation = generation
+        self.rules = rules
+        self.recipients = RecipientTable(configuration.domains)
+        self.checks = MessageChecks(configuration)
+        self.allowList = SenderList(configuration.lists.allow)
+        self.denyList = SenderList(configuration.lists.deny)
+        var limits = ParserLimits()
+        limits.headerSize = configuration.limits.headerSize
+        limits.depth = configuration.limits.mimeDepth
+        limits.parts = configuration.limits.mimeParts
+        self.parserLimits = limits
+        var routes: [GatewayConfiguration.Route: DownstreamRoute] = [:]
+        for domain in configuration.domains {
+            routes[domain.route] = DownstreamRoute(domain.route, heloName: configuration.hostname)
+        }
+        self.evaluators = rules.map { rules in
+            var limits = PatternLimits()
+            limits.matches = UInt32(clamping: configuration.limits.patternMatchLimit)
+            limits.heap = UInt32(clamping: configuration.limits.patternHeapKiB)
+            return RuleEvaluators(rules, limits: limits, threads: configuration.limits.inspectionThreads)
+        }
+        self.downstreamRouteByRoute = routes
+        self.downstreamRoutes = Array(routes.values)
+    }
+
+    func downstreamRoute(_ route: GatewayConfiguration.Route) -> DownstreamRoute {
+        guard let known = self.downstreamRouteByRoute[route] else { preconditionFailure("a route that no domain has") }
+        return known
+    }
+
+    func policy(named name: String) -> Policy {
+        // The configuration's reader has made sure that every name exists.
+        self.configuration.policies[name] ?? Policy(name: name)
+    }
+
+    /// The largest that any policy takes: what SIZE promises.
+    package var maximumMessageSize: Int {
+        self.configuration.policies.values.map(\.maxMessageSize).max() ?? Policy(name: "default").maxMessageSize
+    }
+
+    func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {
+        let deadline = ContinuousClock.now + .seconds(self.configuration.limits.inspectionSeconds)
+        return self.evaluators?.evaluate(message, envelope: envelope, deadline: deadline) ?? RuleFindings()
+    }
+
+    /// What a client on the deny list is told; nil for everybody else.
+    func refusal(ofClient client: ClientIdentity) -> SMTPReply? {
+        guard self.allowList.match(client: client.address) == nil, self.denyList.match(client: client.address) != nil else {
+            return nil
+        }
+        return PolicyReply.denied
+    }
+
+    /// The same at MAIL.
+    func refusal(ofSender sender: ReversePath, client: ClientIdentity) -> SMTPReply? {
+        guard self.allowList.match(client: client.address, reversePath: sender) == nil,
+            self.denyList.match(reversePath: sender) != nil
+        else { return nil }
+        return PolicyReply.denied
+    }
+}
+
+extension DownstreamRoute {
+    init(_ route: GatewayConfiguration.Route, heloName: String) {
+        self.init(
+            hosts: route.hosts.map { DownstreamHost(name: $0.name, port: $0.port) },
+            tls: DownstreamTLS(route.tls),
+            certificateAuthorities: route.certificateAuthorities,
+            sendsXCLIENT: route.sendsXCLIENT,
+            maxConnections: route.maxConnections,
+            idleSeconds: route.idleSeconds,
+            connectSeconds: route.connectSeconds,
+            replySeconds: route.replySeconds,
+            finalReplySeconds: route.finalReplySeconds,
+            heloName: heloName
+        )
+    }
+}
+
+extension DownstreamTLS {
+    init(_ tls: GatewayConfiguration.DownstreamTLS) {
+        switch tls {
+        case .none: self = .none
+        case .opportunistic: self = .opportunistic
+        case .required: self = .required
+        }
+    }
+}
+
+extension GatewayConfiguration.Limits {
+    /// Messages that are inspected at once.
+    var inspectionThreads: Int { self.inspections > 0 ? self.inspections : System.coreCount }
+}

@@ -1,0 +1,103 @@
+import MailPolicy
+import MailStore
+import MailTypes
+import SMTPCore
+
+/// What was found about a message and what policy made of it.
+package struct Judgement: Sendable {
+    package var findings: Findings
+    package var decision: PolicyDecision
+    package var reports: [CheckReport]
+    /// SHA-256 of the message as it came; empty when it could not be read.
+    package var contentHash: [UInt8]
+    package var subject: String
+    package var headerFrom: String
+    package var microseconds: Int
+    /// Rules that were left out because an administrator released this message.
+    package var skippedRules: Set<String> = []
+    private let decider: PolicyDecider
+    private var allowed: SenderList.Match?
+    private var denied: SenderList.Match?
+
+    init(local: LocalExamination.Outcome, scan: ScanFindings, policy: Policy, snapshot: GatewaySnapshot, microseconds: Int) {
+        switch local {
+        case .success(let examination):
+            self.findings = Findings(checks: examination.checks, rules: examination.rules, scan: scan)
+            self.reports = examination.reports
+            self.contentHash = examination.key.contentHash
+            self.subject = examination.subject
+            self.headerFrom = examination.headerFrom
+            self.allowed = examination.allowed
+            self.denied = examination.denied
+        case .failure(let reason):
+            let failure: CheckFailure = reason == "timed out" ? .timedOut : .failed(reason)
+            self.findings = Findings(rules: RuleFindings(failure: failure), scan: scan)
+            self.reports = [CheckReport(check: "parse", result: reason, microseconds: microseconds)]
+            self.contentHash = []
+            self.subject = ""
+            self.headerFrom = ""
+        }
+        self.microseconds = microseconds
+        self.decider = PolicyDecider(policy: policy, virusOnFailure: snapshot.configuration.antivirus.onFailure)
+        self.decision = self.decider.decide(findings: self.findings, allowed: self.allowed, denied: self.denied)
+        if scan.status != .off {
+            self.reports.append(CheckReport(check: "virus", result: scan.status.word, microseconds: scan.microseconds))
+        }
+    }
+
+    /// The same findings, without what was released, decided again. The virus scan still counts.
+    func skipping(_ rules: Set<String>) -> Judgement {
+        var result = self
+        result.skippedRules = rules
+        result.findings.checks.hits.removeAll { rules.contains($0.rule) }
+        result.findings.rules.hits.removeAll { rules.contains($0.rule) }
+        result.decision = self.decider.decide(findings: result.findings, allowed: self.allowed, denied: self.denied)
+        return result
+    }
+}
+
+extension ScanFindings.Status {
+    /// One word for reports and the log.
+    package var word: String {
+        switch self {
+        case .clean: "clean"
+        case .found(let signatures): signatures.first ?? "found"
+        case .notScanned(.timedOut): "timed out"
+        case .notScanned(.failed): "not scanned"
+        case .off: "off"
+        }
+    }
+}
+
+extension Judgement {
+    /// The facts that the quarantine keeps.
+    func quarantineRecord(
+        kind: QuarantineRecord.Kind,
+        id: TransactionID,
+        envelope: Envelope,
+        route: String,
+        octets: Int,
+        facts: ContentFacts,
+        received: Int
+    ) -> QuarantineRecord {
+        QuarantineRecord(
+            id: id,
+            kind: kind,
+            received: Int64(received),
+            envelope: envelope,
+            route: route,
+            policy: self.decision.policy,
+            reason: self.decision.reason,
+            score: self.decision.score,
+            hits: self.findings.hits,
+            scan: self.findings.scan,
+            heldBy: self.findings.hits.filter { $0.action != nil }.map(\.rule),
+            contentHash: self.contentHash,
+            octets: octets,
+            subject: self.subject,
+            headerFrom: self.headerFrom,
+            has8Bit: facts.has8Bit,
+            unchecked: self.decision.unchecked
+        )
+    }
+}

@@ -1,0 +1,98 @@
+import ContentStorage
+import MailChecks
+import MailMessage
+import MailPolicy
+import MailRules
+import MailTypes
+import OpenSSLKit
+
+/// Everything that is found out about a message in this process, on one thread: parse, checks, rules.
+struct LocalExamination: Sendable {
+    enum Outcome: Sendable {
+        case success(LocalExamination)
+        case failure(String)
+    }
+
+    var key: VerdictCache.Key
+    var checks: CheckFindings
+    var rules: RuleFindings
+    var reports: [CheckReport]
+    /// For listings: decoded and cut to a line's length.
+    var subject: String
+    var headerFrom: String
+    /// What the lists say about the sender.
+    var allowed: SenderList.Match?
+    var denied: SenderList.Match?
+
+    /// Characters of a subject or sender that a listing may want.
+    private static let listingLength = 200
+
+    /// - Parameter parsed: called as soon as the message is parsed, before the rest is done, with what an earlier try of the
+    ///   same message has left for the scan.
+    static func run(
+        _ subject: InspectionSubject,
+        snapshot: GatewaySnapshot,
+        cache: VerdictCache,
+        parsed: (ParsedMessage, VerdictCache.Key, ScanFindings?) -> Void
+    ) -> Outcome {
+        let bytes: [UInt8]
+        do {
+            bytes = try subject.content.bytes()
+        } catch {
+            return .failure("reading the message: \(error)")
+        }
+        let key = VerdictCache.Key(contentHash: SHA256.hash(bytes), generation: snapshot.generation)
+        let known = cache.find(key)
+        let parsing = Stopwatch()
+        let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
+        var reports = [CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)]
+        parsed(message, key, known.scan)
+
+        let checks = snapshot.checks.run(message: message, subject: subject)
+        reports += checks.reports
+        let watch = Stopwatch()
+        let rules = known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope)
+        if snapshot.rules != nil {
+            let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
+            reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))
+        }
+        let client = subject.envelope.client.address
+        let reversePath = subject.envelope.reversePath
+        return .success(
+            LocalExamination(
+                key: key,
+                checks: checks,
+                rules: rules,
+                reports: reports,
+                subject: self.listing(message, "Subject"),
+                headerFrom: self.listing(message, "From"),
+                // Anybody can write any From: it may speak against a message, not for it.
+                allowed: snapshot.allowList.match(client: client, reversePath: reversePath),
+                denied: snapshot.denyList.isEmpty
+                    ? nil : snapshot.denyList.match(client: client, reversePath: reversePath, headerFrom: self.authors(message))
+            )
+        )
+    }
+
+    private static func authors(_ message: ParsedMessage) -> [MailAddress] {
+        message.fields(named: "From").flatMap { message.mailboxes(in: $0) }.compactMap {
+            MailAddress($0.address, allowUTF8: true)
+        }
+    }
+
+    private static func listing(_ message: ParsedMessage, _ name: String) -> String {
+        guard let field = message.fields(named: name).first else { return "" }
+        return String(String(decoding: message.decodedValue(of: field), as: UTF8.self).prefix(self.listingLength))
+    }
+}
+
+extension ParsedMessage {
+    /// Each leaf as our parser decodes it. The engine takes messages apart by itself, too; what both see differently is
+    /// where viruses hide.
+    var partsForScan: [[UInt8]] {
+        self.parts.filter { part in
+            part.type != "multipart" && part.body.count > 0 && (self.parts.count > 1 || part.encoding != .identity)
+        }
+        .map { self.content(of: $0) }
+    }
+}

@@ -1,0 +1,180 @@
+import ContentStorage
+import Logging
+import MailPolicy
+import MailStore
+import MailTypes
+import NIOCore
+import SMTPClient
+import SMTPCore
+
+/// Takes one received message from the end of data to the final reply: inspect, decide, then deliver or store or refuse.
+/// The order of steps is `RelayMachine`'s; this class carries them out on the connection's event loop.
+final class MessageFate {
+    private let id: TransactionID
+    private let envelope: Envelope
+    private let content: MessageContent
+    private let facts: ContentFacts
+    private let route: GatewayConfiguration.Route
+    private let policy: Policy
+    private let snapshot: GatewaySnapshot
+    private let services: GatewayServices
+    private let downstream: DownstreamTransaction?
+    private let eventLoop: any EventLoop
+    private let stopwatch: Stopwatch
+    private var machine: RelayMachine
+    private var judgement: Judgement?
+    private var completion: ((SMTPReply) -> Void)?
+
+    init(
+        id: TransactionID,
+        envelope: Envelope,
+        content: MessageContent,
+        facts: ContentFacts,
+        route: GatewayConfiguration.Route,
+        policy: Policy,
+        snapshot: GatewaySnapshot,
+        services: GatewayServices,
+        downstream: DownstreamTransaction?,
+        eventLoop: any EventLoop,
+        stopwatch: Stopwatch
+    ) {
+        self.id = id
+        self.envelope = envelope
+        self.content = content
+        self.facts = facts
+        self.route = route
+        self.policy = policy
+        self.snapshot = snapshot
+        self.services = services
+        self.downstream = downstream
+        self.eventLoop = eventLoop
+        self.stopwatch = stopwatch
+        self.machine = RelayMachine(id: id)
+    }
+
+    /// - Parameter completion: called once with the final reply, on the event loop.
+    func decide(completion: @escaping (SMTPReply) -> Void) {
+        self.completion = completion
+        let subject = InspectionSubject(envelope: self.envelope, content: self.content, facts: self.facts, policy: self.policy)
+        self.services.inspector.inspect(subject, snapshot: self.snapshot, on: self.eventLoop) { judgement in
+            self.judged(judgement)
+        }
+    }
+
+    private func judged(_ judgement: Judgement) {
+        let isCaught = judgement.decision.disposition == .hold || judgement.decision.disposition == .reject
+        guard isCaught, judgement.skippedRules.isEmpty, let quarantine = self.services.quarantine else {
+            self.proceed(judgement)
+            return
+        }
+        // An administrator may have released this very message: then what held it does not hold it again.
+        let envelope = self.envelope
+        self.onLoop {
+            await quarantine.releasedRules(
+                contentHash: judgement.contentHash,
+                reversePath: envelope.reversePath,
+                recipients: envelope.recipients
+            )
+        } then: { rules in
+            self.proceed(rules.isEmpty ? judgement : judgement.skipping(rules))
+        }
+    }
+
+    private func proceed(_ judgement: Judgement) {
+        self.judgement = judgement
+        self.perform(self.machine.decided(judgement.decision))
+    }
+
+    private func perform(_ action: RelayMachine.Action) {
+        guard let judgement = self.judgement else { preconditionFailure("acting before the decision") }
+        switch action {
+        case .deliver:
+            self.deliver(judgement)
+        case .store:
+            self.downstream?.abort()
+            self.store(judgement)
+        case .reply(let reply, let abortsDownstream, let keepsCopy):
+            if abortsDownstream { self.downstream?.abort() }
+            self.services.log.transactionFinished(
+                TransactionSummary(
+                    id: self.id,
+                    envelope: self.envelope,
+                    octets: self.content.octets,
+                    judgement: judgement,
+                    reply: reply,
+                    downstream: self.route.name,
+                    milliseconds: self.stopwatch.microseconds / 1_000
+                )
+            )
+            self.completion?(reply)
+            self.completion = nil
+            if keepsCopy { self.keepCopy(judgement) }
+        }
+    }
+
+    private func deliver(_ judgement: Judgement) {
+        guard let downstream = self.downstream else { preconditionFailure("no downstream transaction for accepted recipients") }
+        let fields = TraceFields(
+            hostname: self.snapshot.configuration.hostname,
+            id: self.id,
+            envelope: self.envelope,
+            time: TransactionClock.seconds()
+        )
+        let prefix = fields.prefix(for: judgement.decision, hits: judgement.findings.hits, tagScore: self.policy.tagScore)
+        downstream.deliver(header: prefix, content: self.content, facts: self.facts) { outcome in
+            self.perform(self.machine.downstreamFinished(outcome))
+        }
+    }
+
+    private func store(_ judgement: Judgement) {
+        guard let quarantine = self.services.quarantine else {
+            self.perform(self.machine.storeFinished(.failed(reason: "there is no quarantine")))
+            return
+        }
+        let record = self.record(judgement, kind: .held)
+        let content = self.content
+        self.onLoop {
+            await quarantine.hold(record, content: content)
+        } then: { outcome in
+            if case .failed(let reason) = outcome {
+                self.services.log.warning("A message could not be stored", id: self.id, error: reason)
+            }
+            self.perform(self.machine.storeFinished(outcome))
+        }
+    }
+
+    /// After the reply: it can neither delay nor change it.
+    private func keepCopy(_ judgement: Judgement) {
+        guard let quarantine = self.services.quarantine else { return }
+        let record = self.record(judgement, kind: .rejectedCopy)
+        let content = self.content
+        let services = self.services
+        Task {
+            if let problem = await quarantine.keepCopy(record, content: content) {
+                services.log.warning("No copy of a refused message was kept", id: record.id, error: problem)
+            }
+        }
+    }
+
+    private func record(_ judgement: Judgement, kind: QuarantineRecord.Kind) -> QuarantineRecord {
+        judgement.quarantineRecord(
+            kind: kind,
+            id: self.id,
+            envelope: self.envelope,
+            route: self.route.name,
+            octets: self.content.octets,
+            facts: self.facts,
+            received: TransactionClock.milliseconds()
+        )
+    }
+
+    /// Runs work that waits elsewhere and comes back to the event loop with its result.
+    private func onLoop<Result: Sendable>(
+        _ work: @escaping @Sendable () async -> Result,
+        then resume: @escaping (Result) -> Void
+    ) {
+        let promise = self.eventLoop.makePromise(of: Result.self)
+        promise.completeWithTask { await work() }
+        promise.futureResult.assumeIsolated().whenSuccess { resume($0) }
+    }
+}

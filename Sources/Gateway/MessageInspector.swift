@@ -1,0 +1,160 @@
+import ContentStorage
+import MailChecks
+import MailMessage
+import MailPolicy
+import MailRules
+import MailTypes
+import NIOCore
+import NIOPosix
+import SMTPCore
+import Synchronization
+import VirusScan
+
+/// A message that is to be judged.
+struct InspectionSubject: Sendable {
+    var envelope: Envelope
+    var content: MessageContent
+    var facts: ContentFacts
+    var policy: Policy
+}
+
+/// Runs all checks on a message, side by side, and has policy decide.
+///
+/// Parsing, checks and rules run on a fixed set of threads, one message a thread; the virus scan runs in another process
+/// meanwhile. A check that is not done in time counts as failed, goes on, and is remembered for the sender's retry.
+final class MessageInspector: Sendable {
+    private let threads: NIOThreadPool
+    private let scanner: (any VirusScanner)?
+    private let cache = VerdictCache()
+    private let queueLimit: Int
+    private let waiting = Atomic(0)
+
+    /// - Parameter queueLimit: messages that may be in inspection or wait for it.
+    init(threads: NIOThreadPool, scanner: (any VirusScanner)?, queueLimit: Int) {
+        self.threads = threads
+        self.scanner = scanner
+        self.queueLimit = queueLimit
+    }
+
+    /// More work would only make everybody wait: say so before the message is sent.
+    var isOverloaded: Bool { self.waiting.load(ordering: .relaxed) >= self.queueLimit }
+
+    /// - Parameter completion: called once, on the event loop, within the inspection time of the configuration.
+    func inspect(
+        _ subject: InspectionSubject,
+        snapshot: GatewaySnapshot,
+        on eventLoop: any EventLoop,
+        completion: @escaping (Judgement) -> Void
+    ) {
+        let scansVirus = self.scanner != nil && snapshot.configuration.antivirus.engine != .none
+        let inspection = PendingInspection(
+            policy: subject.policy,
+            snapshot: snapshot,
+            cache: self.cache,
+            expectsScan: scansVirus,
+            completion: completion
+        )
+        let pending = NIOLoopBound(inspection, eventLoop: eventLoop)
+        inspection.deadline = eventLoop.assumeIsolated().scheduleTask(
+            in: .seconds(Int64(snapshot.configuration.limits.inspectionSeconds))
+        ) {
+            inspection.deadlineReached()
+        }
+        self.waiting.wrappingAdd(1, ordering: .relaxed)
+        self.threads.submit { state in
+            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+            guard case .active = state else {
+                eventLoop.execute { pending.value.examined(.failure("shutting down")) }
+                return
+            }
+            let outcome = LocalExamination.run(subject, snapshot: snapshot, cache: self.cache) { message, key, known in
+                guard scansVirus, let scanner = self.scanner else { return }
+                if let known {
+                    eventLoop.execute { pending.value.scanned(known, key: key) }
+                    return
+                }
+                let scanSubject = ScanSubject(message: subject.content, parts: message.partsForScan)
+                let budget = Duration.seconds(snapshot.configuration.antivirus.budgetSeconds)
+                Task {
+                    let findings = await scanner.scan(scanSubject, budget: budget)
+                    eventLoop.execute { pending.value.scanned(findings, key: key) }
+                }
+            }
+            eventLoop.execute { pending.value.examined(outcome) }
+        }
+    }
+}
+
+/// What one message's inspection has so far. Lives on the connection's event loop.
+private final class PendingInspection {
+    private let policy: Policy
+    private let snapshot: GatewaySnapshot
+    private let cache: VerdictCache
+    private let stopwatch = Stopwatch()
+    private var completion: ((Judgement) -> Void)?
+    private var local: LocalExamination.Outcome?
+    private var scan: ScanFindings?
+    var deadline: Scheduled<Void>?
+
+    init(
+        policy: Policy,
+        snapshot: GatewaySnapshot,
+        cache: VerdictCache,
+        expectsScan: Bool,
+        completion: @escaping (Judgement) -> Void
+    ) {
+        self.policy = policy
+        self.snapshot = snapshot
+        self.cache = cache
+        self.scan = expectsScan ? nil : ScanFindings(status: .off)
+        self.completion = completion
+    }
+
+    func examined(_ outcome: LocalExamination.Outcome) {
+        guard self.completion != nil else {
+            if case .success(let examination) = outcome, examination.rules.failure == nil {
+                self.cache.remember(examination.key, rules: examination.rules)
+            }
+            return
+        }
+        self.local = outcome
+        if case .failure = outcome, self.scan == nil {
+            // The message could not even be read: there will be no scan to wait for.
+            self.scan = ScanFindings(status: .notScanned(.failed("the message could not be read")))
+        }
+        self.finishIfComplete()
+    }
+
+    func scanned(_ findings: ScanFindings, key: VerdictCache.Key) {
+        guard self.completion != nil else {
+            if case .notScanned = findings.status { return }
+            self.cache.remember(key, scan: findings)
+            return
+        }
+        self.scan = findings
+        self.finishIfComplete()
+    }
+
+    func deadlineReached() {
+        self.finish(local: self.local ?? .failure("timed out"), scan: self.scan ?? ScanFindings(status: .notScanned(.timedOut)))
+    }
+
+    private func finishIfComplete() {
+        if let local = self.local, let scan = self.scan { self.finish(local: local, scan: scan) }
+    }
+
+    private func finish(local: LocalExamination.Outcome, scan: ScanFindings) {
+        guard let completion = self.completion else { return }
+        self.completion = nil
+        self.deadline?.cancel()
+        completion(
+            Judgement(
+                local: local,
+                scan: scan,
+                policy: self.policy,
+                snapshot: self.snapshot,
+                microseconds: self.stopwatch.microseconds
+            )
+        )
+    }
+}

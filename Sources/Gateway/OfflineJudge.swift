@@ -1,0 +1,126 @@
+import ContentStorage
+import Logging
+import MailMessage
+import MailPolicy
+import MailTypes
+import NIOCore
+import NIOPosix
+import SMTPCore
+
+/// What would be done with a message.
+package struct Opinion: Sendable {
+    package var decision: PolicyDecision
+    package var findings: Findings
+    package var reports: [CheckReport]
+    /// What the sender would be told.
+    package var reply: SMTPReply
+    package var microseconds: Int
+}
+
+/// Judges messages with the gateway's own inspector and policy, without a server.
+package final class OfflineJudge: Sendable {
+    private let snapshot: GatewaySnapshot
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let threads = NIOThreadPool(numberOfThreads: 1)
+    private let scanner: ScannerSlot
+    private let inspector: MessageInspector
+    private let clock = TransactionClock()
+
+    package init(snapshot: GatewaySnapshot, logger: Logger = Logger(label: "outpost") { _ in SwiftLogNoOpLogHandler() }) throws {
+        self.snapshot = snapshot
+        self.threads.start()
+        self.scanner = ScannerSlot(logger: logger)
+        self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)
+    }
+
+    package func start() async throws { try await self.scanner.use(self.snapshot.configuration) }
+
+    package func stop() async {
+        await self.scanner.stop()
+        try? await self.threads.shutdownGracefully()
+        try? await self.group.shutdownGracefully()
+    }
+
+    /// - Parameters:
+    ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
+    ///   - recipients: nil or empty: the postmaster of the first domain.
+    package func judge(_ bytes: [UInt8], client: ClientIdentity, mailFrom: String?, recipients: [String]) async -> Opinion {
+        let bytes = Self.withNetworkLineEnds(bytes)
+        var client = client
+        client.helo = client.helo ?? client.address.addressLiteral
+        var envelope = Envelope(client: client, reversePath: Self.reversePath(mailFrom, bytes))
+        envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
+        if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
+            let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain
+            envelope.recipients = [Recipient(MailAddress(localPart: "postmaster", domain: name, text: "postmaster@\(name)"))]
+        }
+        let group = envelope.recipients.first.flatMap { self.snapshot.recipients.group(for: $0.forwardPath) }
+        let policy = self.snapshot.policy(named: group?.policy ?? "default")
+        let subject = InspectionSubject(
+            envelope: envelope,
+            content: .memory(bytes),
+            facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
+            policy: policy
+        )
+        let loop = self.group.next()
+        let judgement = await self.inspect(subject, on: loop)
+        return Opinion(
+            decision: judgement.decision,
+            findings: judgement.findings,
+            reports: judgement.reports,
+            reply: self.reply(to: judgement.decision),
+            microseconds: judgement.microseconds
+        )
+    }
+
+    private func inspect(_ subject: InspectionSubject, on loop: any EventLoop) async -> Judgement {
+        await withCheckedContinuation { continuation in
+            loop.execute {
+                self.inspector.inspect(subject, snapshot: self.snapshot, on: loop) { continuation.resume(returning: $0) }
+            }
+        }
+    }
+
+    /// What `RelayMachine` would say; the downstream's part is assumed to go well.
+    private func reply(to decision: PolicyDecision) -> SMTPReply {
+        var machine = RelayMachine(id: self.clock.nextID())
+        switch machine.decided(decision) {
+        case .deliver:
+            return .success(.ok, (0, 0), "the downstream server's own reply")
+        case .store:
+            guard case .reply(let reply, _, _) = machine.storeFinished(.durable) else {
+                preconditionFailure("storing ends in a reply")
+            }
+            return reply
+        case .reply(let reply, _, _):
+            return reply
+        }
+    }
+
+    private static func reversePath(_ given: String?, _ bytes: [UInt8]) -> ReversePath {
+        if let given { return MailAddress(given, allowUTF8: true).map { .mailbox($0) } ?? .null }
+        let message = ParsedMessage(bytes)
+        for name in ["Return-Path", "From"] {
+            guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else {
+                continue
+            }
+            if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
+        }
+        return .null
+    }
+
+    /// Files on Unix have bare LF; on the wire there is CRLF alone (RFC 5321 §2.3.8).
+    private static func withNetworkLineEnds(_ bytes: [UInt8]) -> [UInt8] {
+        let cr = UInt8(ascii: "\r")
+        let lf = UInt8(ascii: "\n")
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count + bytes.count / 32)
+        var previous: UInt8 = 0
+        for byte in bytes {
+            if byte == lf, previous != cr { result.append(cr) }
+            result.append(byte)
+            previous = byte
+        }
+        return result
+    }
+}

@@ -1,0 +1,89 @@
+import ContentStorage
+import Logging
+import MailStore
+import MailTypes
+import SMTPCore
+import Synchronization
+
+/// The quarantine as the mail path needs it: nothing throws, and old messages go in time.
+final class Quarantine: Sendable {
+    private let store: QuarantineStore
+    private let logger: Logger
+    private let retention = Mutex<Task<Void, Never>?>(nil)
+
+    /// Often enough that the sizes of the configuration hold within a few minutes.
+    private static let retentionInterval = Duration.seconds(300)
+
+    init(_ configuration: GatewayConfiguration, logger: Logger) throws {
+        self.store = try QuarantineStore(directory: configuration.quarantineDirectory, limits: QuarantineLimits(configuration))
+        self.logger = logger
+    }
+
+    /// When this says `.durable`, message and facts are on the disk.
+    func hold(_ record: QuarantineRecord, content: MessageContent) async -> RelayMachine.StoreOutcome {
+        do {
+            try await self.store.hold(record, content: content)
+            return .durable
+        } catch QuarantineError.full {
+            return .full
+        } catch {
+            return .failed(reason: "\(error)")
+        }
+    }
+
+    /// - Returns: why there is no copy; nil when there is one.
+    func keepCopy(_ record: QuarantineRecord, content: MessageContent) async -> String? {
+        do {
+            return try await self.store.keepCopy(record, content: content) ? nil : "the room for copies is used up"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    /// The rules that do not count for a message which an administrator has released.
+    func releasedRules(contentHash: [UInt8], reversePath: ReversePath, recipients: [Recipient]) async -> Set<String> {
+        do {
+            let rules = try await self.store.isReleased(
+                contentHash: contentHash,
+                reversePath: reversePath,
+                recipients: recipients.map(\.forwardPath)
+            )
+            return Set(rules ?? [])
+        } catch {
+            self.logger.log(.warning, "The quarantine cannot be asked for releases", [.error: "\(error)"])
+            return []
+        }
+    }
+
+    func startRetention() {
+        let store = self.store
+        let logger = self.logger
+        self.retention.withLock { task in
+            task = Task {
+                while !Task.isCancelled {
+                    do {
+                        let gone = try await store.purge(.retention, by: "gateway")
+                        if gone > 0 {
+                            logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)])
+                        }
+                    } catch {
+                        logger.log(.warning, "Old messages could not be removed from the quarantine", [.error: "\(error)"])
+                    }
+                    try? await Task.sleep(for: Self.retentionInterval)
+                }
+            }
+        }
+    }
+
+    func stopRetention() { self.retention.withLock { $0?.cancel() } }
+}
+
+extension QuarantineLimits {
+    package init(_ configuration: GatewayConfiguration) {
+        self.init()
+        self.keepDays = configuration.quarantine.keepDays
+        self.keepRejectedDays = configuration.quarantine.keepRejectedDays
+        self.maxRejectedSize = configuration.quarantine.maxRejectedSize
+        self.maxSize = configuration.quarantine.maxSize
+    }
+}

@@ -1,0 +1,34 @@
+import MailMessage
+import MailRules
+import MailTypes
+import PatternKit
+import Synchronization
+
+/// One evaluator for each inspection thread: its buffers are used again from message to message.
+final class RuleEvaluators: Sendable {
+    private final class Slot: Sendable {
+        let evaluator: Mutex<RuleEvaluator>
+
+        init(_ rules: RuleSet, _ limits: PatternLimits) {
+            self.evaluator = Mutex(RuleEvaluator(ruleSet: rules, limits: limits))
+        }
+    }
+
+    private let slots: [Slot]
+
+    /// - Parameter threads: how many messages are inspected at once.
+    init(_ rules: RuleSet, limits: PatternLimits, threads: Int) {
+        self.slots = (0..<max(1, threads)).map { _ in Slot(rules, limits) }
+    }
+
+    func evaluate(_ message: ParsedMessage, envelope: Envelope, deadline: ContinuousClock.Instant) -> RuleFindings {
+        func findings(_ evaluator: RuleEvaluator) -> RuleFindings {
+            evaluator.evaluate(MessageText(message), envelope: envelope, isTimeUp: { ContinuousClock.now > deadline })
+        }
+        for slot in self.slots {
+            if let result = slot.evaluator.withLockIfAvailable({ findings($0) }) { return result }
+        }
+        // More callers than threads: one waits.
+        return self.slots[0].evaluator.withLock { findings($0) }
+    }
+}

@@ -1,0 +1,197 @@
+import ContentStorage
+import Logging
+import MailPolicy
+import MailTypes
+import NIOCore
+import SMTPClient
+import SMTPCore
+import SMTPServer
+
+/// Answers the questions of one connection: who may connect, which recipients are ours and where they go, and what
+/// becomes of each message. Lives on its connection's event loop.
+final class SessionCoordinator: SMTPSession {
+    /// What lasts from MAIL to the final reply.
+    private struct Transaction {
+        var id: TransactionID
+        var mail: MailCommand
+        /// Fixed by the first recipient that is passed downstream.
+        var group: RecipientGroup?
+        var downstream: DownstreamTransaction?
+        var recipients: [Recipient] = []
+        let stopwatch = Stopwatch()
+    }
+
+    private let snapshot: GatewaySnapshot
+    private let services: GatewayServices
+    private let eventLoop: any EventLoop
+    private let downstreams: DownstreamPool
+    private var client: ClientIdentity
+    private var transaction: Transaction?
+
+    init(
+        client: ClientIdentity,
+        snapshot: GatewaySnapshot,
+        services: GatewayServices,
+        downstreams: DownstreamPool,
+        eventLoop: any EventLoop
+    ) {
+        self.client = client
+        self.snapshot = snapshot
+        self.services = services
+        self.downstreams = downstreams
+        self.eventLoop = eventLoop
+    }
+
+    func ask(_ question: ServerQuestion, content: MessageContent?, answer: @escaping (ServerAnswer) -> Void) {
+        switch question {
+        case .connected(let client):
+            self.client = client
+            answer(self.snapshot.refusal(ofClient: client).map { .close($0) } ?? .proceed)
+        case .hello(let client):
+            self.client = client
+            answer(.capabilities(self.capabilities))
+        case .mail(let command):
+            answer(.replies([self.begin(command)]))
+        case .recipients(let recipients):
+            self.add(recipients, answer: answer)
+        case .data:
+            answer(self.services.inspector.isOverloaded ? .replies([Self.overloaded]) : .proceed)
+        case .message(let facts):
+            guard let content else { preconditionFailure("a message without content") }
+            self.judge(content, facts: facts, answer: answer)
+        }
+    }
+
+    func transactionReset() {
+        self.transaction?.downstream?.abort()
+        self.transaction = nil
+    }
+
+    func connectionClosed(_ summary: ConnectionSummary) {
+        self.transactionReset()
+        self.services.log.connectionClosed(summary)
+    }
+
+    // MARK: - EHLO, MAIL
+
+    /// What every route can carry: a client that is told more would have its mail refused later.
+    private var capabilities: ServerCapabilities {
+        var result = ServerCapabilities(size: self.snapshot.maximumMessageSize, eightBitMIME: true, smtpUTF8: true, dsn: true)
+        for route in self.snapshot.downstreamRoutes {
+            guard let known = self.services.directory.capabilities(of: route) else {
+                // A server that was never reached: promise what practically all have, and no more.
+                result.smtpUTF8 = false
+                result.dsn = false
+                continue
+            }
+            result.eightBitMIME = result.eightBitMIME && known.eightBitMIME
+            result.smtpUTF8 = result.smtpUTF8 && known.smtpUTF8
+            result.dsn = result.dsn && known.dsn
+            if let size = known.size, size > 0 { result.size = min(result.size, size) }
+        }
+        return result
+    }
+
+    private func begin(_ mail: MailCommand) -> SMTPReply {
+        if let refusal = self.snapshot.refusal(ofSender: mail.reversePath, client: self.client) { return refusal }
+        self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
+        return Self.senderOK
+    }
+
+    // MARK: - RCPT
+
+    private func add(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+        guard var transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
+        var replies = [SMTPReply?](repeating: nil, count: asked.count)
+        var passed: [Int] = []
+        for (index, recipient) in asked.enumerated() {
+            guard let group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
+                replies[index] = Self.relayingDenied
+                continue
+            }
+            guard transaction.group == nil || transaction.group == group else {
+                replies[index] = Self.otherGroup
+                continue
+            }
+            if let size = transaction.mail.parameters.size, size > self.snapshot.policy(named: group.policy).maxMessageSize {
+                replies[index] = Self.tooLarge
+                continue
+            }
+            transaction.group = group
+            passed.append(index)
+        }
+        guard !passed.isEmpty, let group = transaction.group else {
+            answer(.replies(replies.compactMap { $0 }))
+            return
+        }
+        let downstream =
+            transaction.downstream
+            ?? self.downstreams.begin(transaction.mail, client: self.client, route: self.snapshot.downstreamRoute(group.route))
+        transaction.downstream = downstream
+        self.transaction = transaction
+        downstream.add(passed.map { asked[$0] }) { answers in
+            for (index, reply) in zip(passed, answers) {
+                replies[index] = reply
+            }
+            self.recipientsAnswered(passed.map { asked[$0] }, answers, of: transaction.id)
+            answer(.replies(replies.map { $0 ?? Self.localError }))
+        }
+    }
+
+    private func recipientsAnswered(_ asked: [Recipient], _ replies: [SMTPReply], of id: TransactionID) {
+        guard self.transaction?.id == id else { return }
+        self.transaction?.recipients += zip(asked, replies).filter { $0.1.isPositive }.map(\.0)
+        if self.transaction?.recipients.isEmpty == true {
+            // Nobody was taken: the next recipient may be of another group.
+            self.transaction?.downstream?.abort()
+            self.transaction?.downstream = nil
+            self.transaction?.group = nil
+        }
+    }
+
+    // MARK: - End of data
+
+    private func judge(_ content: MessageContent, facts: ContentFacts, answer: @escaping (ServerAnswer) -> Void) {
+        guard let transaction = self.transaction, let group = transaction.group else {
+            preconditionFailure("content outside a transaction")
+        }
+        // The transaction ends with the final reply; what the client sends next belongs to another.
+        let fate = MessageFate(
+            id: transaction.id,
+            envelope: Envelope(
+                client: self.client,
+                reversePath: transaction.mail.reversePath,
+                parameters: transaction.mail.parameters,
+                recipients: transaction.recipients
+            ),
+            content: content,
+            facts: facts,
+            route: group.route,
+            policy: self.snapshot.policy(named: group.policy),
+            snapshot: self.snapshot,
+            services: self.services,
+            downstream: transaction.downstream,
+            eventLoop: self.eventLoop,
+            stopwatch: transaction.stopwatch
+        )
+        fate.decide { reply in
+            if self.transaction?.id == transaction.id { self.transaction = nil }
+            answer(.replies([reply]))
+        }
+    }
+}
+
+// MARK: - Replies
+
+extension SessionCoordinator {
+    private static let senderOK = SMTPReply.success(.ok, (1, 0), "Sender ok")
+    private static let relayingDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "Relay access denied")
+    private static let otherGroup = SMTPReply.transient(
+        .insufficientStorage,
+        (5, 3),
+        "This recipient needs a transaction of its own, send it again"
+    )
+    private static let tooLarge = SMTPReply.permanent(.exceededStorage, (3, 4), "Message too large for this recipient")
+    private static let overloaded = SMTPReply.transient(.localError, (3, 2), "Too busy to check the message, try again later")
+    private static let localError = SMTPReply.transient(.localError, (3, 0), "Local error, try again later")
+}

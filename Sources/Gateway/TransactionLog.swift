@@ -1,0 +1,79 @@
+import Logging
+import MailTypes
+import SMTPServer
+
+/// What the log says about a finished transaction.
+package struct TransactionSummary: Sendable {
+    package var id: TransactionID
+    package var envelope: Envelope
+    package var octets: Int
+    package var judgement: Judgement
+    package var reply: SMTPReply
+    package var downstream: String?
+    package var milliseconds: Int
+}
+
+/// The gateway's log lines: one for each finished transaction, one for each closed connection. Nothing of a message's text
+/// is in them.
+package struct TransactionLog: Sendable {
+    /// Hears of each transaction before its final reply is given.
+    package typealias Observer = @Sendable (TransactionSummary) -> Void
+
+    private let logger: Logger
+    private let observer: Observer?
+
+    /// Recipients named in a line; the rest is counted.
+    private static let namedRecipients = 5
+
+    package init(_ logger: Logger, observer: Observer? = nil) {
+        self.logger = logger
+        self.observer = observer
+    }
+
+    func transactionFinished(_ summary: TransactionSummary) {
+        self.observer?(summary)
+        let decision = summary.judgement.decision
+        let recipients = summary.envelope.recipients
+        var fields: LogFields = [
+            .id: "\(summary.id)",
+            .client: "\(summary.envelope.client.address)",
+            .from: "<\(summary.envelope.reversePath)>",
+            .to: .array(recipients.prefix(Self.namedRecipients).map { "<\($0.forwardPath)>" }),
+            .recipients: .stringConvertible(recipients.count),
+            .octets: .stringConvertible(summary.octets),
+            .disposition: "\(decision.disposition.rawValue)",
+            .reply: "\(summary.reply)",
+            .policy: "\(decision.policy)",
+            .reason: "\(decision.reason)",
+            .score: .stringConvertible(decision.score),
+            .hits: .array(summary.judgement.findings.hits.map { "\($0.rule)" }),
+            .virus: "\(summary.judgement.findings.scan.status.word)",
+            .inspection: .stringConvertible(summary.judgement.microseconds),
+            .milliseconds: .stringConvertible(summary.milliseconds),
+        ]
+        if let helo = summary.envelope.client.helo { fields[.helo] = "\(helo)" }
+        if let tls = summary.envelope.client.tls { fields[.tls] = "\(tls.version)" }
+        if let downstream = summary.downstream { fields[.downstream] = "\(downstream)" }
+        if !decision.unchecked.isEmpty { fields[.unchecked] = .array(decision.unchecked.map { "\($0)" }) }
+        self.logger.log(.info, "transaction", fields)
+    }
+
+    func connectionClosed(_ summary: ConnectionSummary) {
+        var fields: LogFields = [
+            .client: "\(summary.client.address)",
+            .commands: .stringConvertible(summary.commands),
+            .errors: .stringConvertible(summary.errors),
+            .accepted: .stringConvertible(summary.accepted),
+            .refused: .stringConvertible(summary.refused),
+            .end: "\(summary.reason)",
+            .milliseconds: .stringConvertible(summary.milliseconds),
+        ]
+        if let helo = summary.client.helo { fields[.helo] = "\(helo)" }
+        if let tls = summary.client.tls { fields[.tls] = "\(tls.version)" }
+        self.logger.log(.info, "connection", fields)
+    }
+
+    func warning(_ message: Logger.Message, id: TransactionID, error: String) {
+        self.logger.log(.warning, message, [.id: "\(id)", .error: "\(error)"])
+    }
+}

@@ -1,0 +1,52 @@
+import MailTypes
+
+/// What a sender is told about a decision. The transaction's id is put behind it by the gateway.
+package enum PolicyReply {
+    /// The name of the signature is said: an honest sender can only help himself if he knows.
+    package static func virus(_ signature: String) -> SMTPReply {
+        .permanent(.transactionFailed, (7, 1), "Message refused: it contains the virus \(signature)")
+    }
+
+    package static let spam = SMTPReply.permanent(.mailboxUnavailable, (7, 1), "Message refused as spam")
+
+    package static let denied = SMTPReply.permanent(
+        .mailboxUnavailable,
+        (7, 1),
+        "Message refused: this sender is not accepted here"
+    )
+
+    /// - Parameter text: what the rule says, with a code of its own (`554 5.4.6 …`) or without; nil: the usual words.
+    package static func refused(text: String?) -> SMTPReply {
+        guard let text, !text.isEmpty else { return .permanent(.mailboxUnavailable, (7, 1), "Message refused by policy") }
+        return self.coded(text, statusClass: 5) ?? .permanent(.mailboxUnavailable, (7, 1), text)
+    }
+
+    package static func deferred(text: String?) -> SMTPReply {
+        guard let text, !text.isEmpty else {
+            return .transient(.localError, (7, 1), "Message deferred by policy, try again later")
+        }
+        return self.coded(text, statusClass: 4) ?? .transient(.localError, (7, 1), text)
+    }
+
+    package static func uncheckedDeferred(_ check: String) -> SMTPReply {
+        .transient(.localError, (7, 1), "The \(self.name(check)) check could not be completed, try again later")
+    }
+
+    package static func uncheckedRefused(_ check: String) -> SMTPReply {
+        .permanent(.transactionFailed, (7, 1), "Message refused: the \(self.name(check)) check could not be completed")
+    }
+
+    /// RFC 1870 §6.1.
+    package static func tooLarge(limit: Int) -> SMTPReply {
+        .permanent(.exceededStorage, (3, 4), "Message is larger than the \(limit) octets accepted here")
+    }
+
+    private static func name(_ check: String) -> String { check == "rules" ? "content" : check }
+
+    /// Reads `554 5.4.6 text`; nil if there is no code or it says something else than the action does.
+    private static func coded(_ text: String, statusClass: Int) -> SMTPReply? {
+        let parts = text.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].utf8.count == 3, let code = Int(parts[0]), code / 100 == statusClass else { return nil }
+        return SMTPReply.received(code: code, lines: [String(parts[1])])
+    }
+}

@@ -1,0 +1,53 @@
+/// Makes a rule set of rule files in SpamAssassin's language (Mail::SpamAssassin::Conf).
+package struct RuleCompiler: Sendable {
+    package var environment: RuleEnvironment
+    /// Lines behind `lang xx` count for this language: `en` takes `en` and `en_US`.
+    package var language = "en"
+
+    package init(environment: RuleEnvironment = RuleEnvironment()) {
+        self.environment = environment
+    }
+
+    /// Reads the sources in order; what stands later replaces what stood earlier.
+    /// - Parameter load: reads a file that another one includes, by a path made relative to the including file's; nil when
+    ///   it cannot be read.
+    package func compile(_ sources: [RuleSource], load: (String) -> RuleSource? = { _ in nil }) -> RuleCompilation {
+        var reader = RuleReader(environment: self.environment, language: self.language)
+        for source in sources {
+            reader.read(source, load: load)
+        }
+        var linker = RuleLinker(reader)
+        let ruleSet = linker.link()
+        let problems = RuleCompiler.sorted(linker.problems)
+        let hasErrors = problems.contains { $0.severity == .error }
+        return RuleCompilation(ruleSet: hasErrors ? nil : ruleSet, problems: problems)
+    }
+
+    /// By file as first mentioned, then by line and column.
+    private static func sorted(_ problems: [RuleProblem]) -> [RuleProblem] {
+        var files: [String: Int] = [:]
+        for problem in problems where files[problem.file] == nil { files[problem.file] = files.count }
+        return problems.enumerated().sorted { left, right in
+            let leftKey = (files[left.element.file] ?? 0, left.element.line, left.element.column, left.offset)
+            let rightKey = (files[right.element.file] ?? 0, right.element.line, right.element.column, right.offset)
+            return leftKey < rightKey
+        }.map(\.element)
+    }
+}
+
+/// Where something stands.
+struct RulePlace: Hashable {
+    var file: String
+    var line: Int
+    var column: Int
+}
+
+/// A rule as its own line defines it.
+struct RuleDefinition {
+    var name: String
+    var test: RuleTest
+    var text: String
+    var place: RulePlace
+    /// For a meta: the column of each name in the expression.
+    var nameColumns: [Int] = []
+}

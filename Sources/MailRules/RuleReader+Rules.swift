@@ -1,0 +1,292 @@
+import MailTypes
+import PatternKit
+
+/// The lines that define rules, and those that say more about them.
+extension RuleReader {
+    mutating func readRule(_ keyword: String, at column: Int, _ line: inout RuleLine) {
+        guard let name = self.ruleName(&line, keyword: keyword, at: column) else { return }
+        let text = line.isAtEnd ? "" : String(decoding: line.bytes[line.index...].trimmedEnd, as: UTF8.self)
+        guard !line.isAtEnd else {
+            return self.report(
+                .error,
+                name.column,
+                "rule \(name.text) says nothing",
+                hint: "a pattern or an expression is missing"
+            )
+        }
+        var nameColumns: [Int] = []
+        let test: RuleTest?
+        switch keyword {
+        case "meta": test = self.readMeta(line, &nameColumns)
+        case "header": test = self.readHeader(line, name)
+        case "mimeheader": test = self.readMIMEHeader(line)
+        case "envelope": test = self.readEnvelope(line)
+        case "attachment": test = self.readAttachment(line)
+        default: test = self.readPlain(keyword, line, name)
+        }
+        guard let test else { return }
+        self.define(
+            RuleDefinition(name: name.text, test: test, text: text, place: self.place(name.column), nameColumns: nameColumns)
+        )
+    }
+
+    /// `body`, `rawbody`, `full`, `uri`: a pattern and nothing else.
+    private mutating func readPlain(_ keyword: String, _ line: RuleLine, _ name: RuleWord) -> RuleTest? {
+        let kind = RuleKind(rawValue: keyword) ?? .body
+        if let unavailable = self.readEval(line, kind, name) { return unavailable }
+        guard let pattern = self.readPattern(line) else { return nil }
+        switch kind {
+        case .rawBody: return .rawBody(pattern)
+        case .full: return .full(pattern)
+        case .uri: return .uri(pattern)
+        case .body, .header, .mimeHeader, .meta, .envelope, .attachment: return .body(pattern)
+        }
+    }
+
+    /// Rules that call a Perl function are kept by name, so that metas can name them, and never hit.
+    private mutating func readEval(_ line: RuleLine, _ kind: RuleKind, _ name: RuleWord) -> RuleTest? {
+        let rest = line.bytes[line.index...]
+        guard rest.starts(with: "eval:".utf8) || rest.starts(with: "rbleval:".utf8) else { return nil }
+        self.report(
+            .warning,
+            line.column,
+            "rule \(name.text) calls a function of SpamAssassin that is not available; it never hits"
+        )
+        return .unavailable(kind)
+    }
+
+    private mutating func readMeta(_ line: RuleLine, _ nameColumns: inout [Int]) -> RuleTest? {
+        var line = line
+        let start = line.index
+        let expression = line.rest()
+        do {
+            let meta = try MetaExpression(expression.bytes)
+            nameColumns = meta.nameOffsets.map { line.column(at: start + $0) }
+            return .meta(meta)
+        } catch {
+            self.report(.error, line.column(at: start + error.offset), error.message, hint: error.hint)
+            return nil
+        }
+    }
+
+    private mutating func readHeader(_ line: RuleLine, _ name: RuleWord) -> RuleTest? {
+        if let unavailable = self.readEval(line, .header, name) { return unavailable }
+        var line = line
+        if line.bytes[line.index...].starts(with: "exists:".utf8) {
+            let start = line.index + "exists:".utf8.count
+            line.move(to: start)
+            let word = line.rest()
+            return self.selector(word.text, at: word.column).map { $0.map { .headerExists($0) } ?? .unavailable(.header) } ?? nil
+        }
+        guard let (subject, isNegated) = self.readOperator(&line, what: "a header's name") else { return nil }
+        guard let selector = self.selector(subject.text, at: subject.column) else { return nil }
+        guard let match = self.readMatch(line, isNegated: isNegated) else { return nil }
+        return selector.map { .header($0, match) } ?? .unavailable(.header)
+    }
+
+    private mutating func readMIMEHeader(_ line: RuleLine) -> RuleTest? {
+        var line = line
+        guard let (subject, isNegated) = self.readOperator(&line, what: "a header's name") else { return nil }
+        guard let selector = self.selector(subject.text, at: subject.column) else { return nil }
+        guard let match = self.readMatch(line, isNegated: isNegated) else { return nil }
+        return selector.map { .mimeHeader($0, match) } ?? .unavailable(.mimeHeader)
+    }
+
+    private mutating func readEnvelope(_ line: RuleLine) -> RuleTest? {
+        var line = line
+        guard let (subject, isNegated) = self.readOperator(&line, what: "a fact of the envelope") else { return nil }
+        guard let field = EnvelopeField(rawValue: subject.text.lowercased()) else {
+            let known = EnvelopeField.allCases.map(\.rawValue).joined(separator: ", ")
+            self.report(.error, subject.column, "unknown fact of the envelope '\(subject.text)'", hint: "known are \(known)")
+            return nil
+        }
+        return self.readMatch(line, isNegated: isNegated).map { .envelope(field, $0) }
+    }
+
+    private mutating func readAttachment(_ line: RuleLine) -> RuleTest? {
+        var line = line
+        guard let (subject, isNegated) = self.readOperator(&line, what: "'name' or 'type'") else { return nil }
+        guard let field = AttachmentField(rawValue: subject.text.lowercased()) else {
+            self.report(
+                .error,
+                subject.column,
+                "unknown fact of an attachment '\(subject.text)'",
+                hint: "known are name and type"
+            )
+            return nil
+        }
+        return self.readMatch(line, isNegated: isNegated).map { .attachment(field, $0) }
+    }
+
+    // MARK: - Pieces of a rule
+
+    /// nil: impossible, and reported. `.some(nil)`: known to SpamAssassin and not available.
+    private mutating func selector(_ text: String, at column: Int) -> HeaderSelector?? {
+        do {
+            return .some(.some(try HeaderSelector(text)))
+        } catch {
+            switch error {
+            case .invalidName:
+                self.report(.error, column, "'\(text)' is no header's name")
+            case .unknownModifier(let modifier):
+                self.report(
+                    .error,
+                    column,
+                    "unknown modifier ':\(modifier)'",
+                    hint: "known are :raw, :addr, :name, :first and :last"
+                )
+            case .unavailable(let what):
+                self.report(.warning, column, "'\(what)' is not available; the rule never hits")
+                return .some(nil)
+            }
+            return nil
+        }
+    }
+
+    /// `Subject =~`; what follows is left in the line.
+    private mutating func readOperator(_ line: inout RuleLine, what: String) -> (RuleWord, isNegated: Bool)? {
+        let start = line.index
+        var end = start
+        let bytes = line.bytes
+        while end < bytes.count, !bytes[end].isBlank, bytes[end] != UInt8(ascii: "="), bytes[end] != UInt8(ascii: "!") {
+            end += 1
+        }
+        let subject = RuleWord(bytes: bytes[start..<end], column: line.column)
+        guard !subject.isEmpty else {
+            self.report(.error, line.column, "\(what) is expected here")
+            return nil
+        }
+        line.move(to: end)
+        let rest = bytes[line.index...]
+        let isNegated = rest.starts(with: "!~".utf8)
+        guard isNegated || rest.starts(with: "=~".utf8) else {
+            self.report(.error, line.column, "'=~' or '!~' is expected here")
+            return nil
+        }
+        line.move(to: line.index + 2)
+        return (subject, isNegated)
+    }
+
+    /// The pattern and `[if-unset: …]` behind it.
+    private mutating func readMatch(_ line: RuleLine, isNegated: Bool) -> HeaderMatch? {
+        let rest = Array(line.bytes[line.index...].trimmedEnd)
+        let marker = Array("[if-unset:".utf8)
+        var end = rest.count
+        var ifUnset: [UInt8] = []
+        if rest.last == UInt8(ascii: "]"), let start = rest.lastRange(of: marker), start > 0, rest[start - 1].isBlank {
+            ifUnset = Array(rest[(start + marker.count)..<(rest.count - 1)]).trimmingBlanks
+            end = start
+        }
+        guard let pattern = self.compile(rest[0..<end].trimmedEnd, line) else { return nil }
+        return HeaderMatch(pattern: pattern, isNegated: isNegated, ifUnset: ifUnset)
+    }
+
+    private mutating func readPattern(_ line: RuleLine) -> Pattern? {
+        self.compile(line.bytes[line.index...].trimmedEnd, line)
+    }
+
+    private mutating func compile(_ literal: ArraySlice<UInt8>, _ line: RuleLine) -> Pattern? {
+        do {
+            return try PatternLiteral(literal).compile()
+        } catch {
+            self.report(.error, line.column(at: line.index + error.offset), error.message, hint: error.hint)
+            return nil
+        }
+    }
+
+    // MARK: - More about rules
+
+    mutating func readScore(_ line: inout RuleLine, at column: Int) {
+        guard let name = self.ruleName(&line, keyword: "score", at: column) else { return }
+        let words = line.words()
+        guard words.count == 1 || words.count == 4 else {
+            let hint = "one number, or four: local, with network, with Bayes, with both"
+            return self.report(.error, words.last?.column ?? name.column, "a score has one value or four", hint: hint)
+        }
+        var values: [Double] = []
+        var isRelative = false
+        for word in words {
+            var text = word.text
+            if text.hasPrefix("("), text.hasSuffix(")") {
+                isRelative = true
+                text = String(text.dropFirst().dropLast())
+            }
+            guard let value = Double(text), value.isFinite, text.utf8.allSatisfy({ $0.isDigit || "+-.".utf8.contains($0) }) else {
+                return self.report(.error, word.column, "'\(word.text)' is no score", hint: "a decimal number, as 2.5")
+            }
+            values.append(value)
+        }
+        // The first of four is for checks without network and without Bayes.
+        var score = values[0]
+        if isRelative {
+            guard let earlier = self.scores[name.text] else {
+                return self.report(.error, words[0].column, "a score in parentheses changes an earlier one, and there is none")
+            }
+            score += earlier.score
+        }
+        self.scores[name.text] = (score, self.place(name.column))
+    }
+
+    mutating func readDescription(_ line: inout RuleLine, at column: Int) {
+        guard let name = self.ruleName(&line, keyword: "describe", at: column) else { return }
+        self.descriptions[name.text] = line.rest().text
+    }
+
+    mutating func readFlags(_ line: inout RuleLine, at column: Int) {
+        guard let name = self.ruleName(&line, keyword: "tflags", at: column) else { return }
+        let words = line.words()
+        for word in words where word.text.hasPrefix("maxhits=") && (Int(word.text.dropFirst("maxhits=".count)) ?? 0) < 1 {
+            self.report(.error, word.column, "'maxhits' needs a number above 0")
+        }
+        self.flags[name.text] = words.map(\.text)
+    }
+
+    mutating func readPriority(_ line: inout RuleLine, at column: Int) {
+        guard let name = self.ruleName(&line, keyword: "priority", at: column) else { return }
+        let word = line.rest()
+        guard let priority = Int(word.text) else {
+            return self.report(.error, word.column, "a priority is a whole number")
+        }
+        self.priorities[name.text] = priority
+    }
+
+    mutating func readAction(_ line: inout RuleLine, at column: Int) {
+        guard let name = self.ruleName(&line, keyword: "action", at: column) else { return }
+        guard let word = line.word() else {
+            return self.report(.error, name.column, "'action' needs one of reject, hold, tag, defer, discard")
+        }
+        let rest = line.rest()
+        let text = rest.isEmpty ? nil : rest.text
+        let action: RequestedAction
+        switch word.text.lowercased() {
+        case "reject": action = .reject(text: text)
+        case "defer": action = .defer(text: text)
+        case "hold": action = .hold
+        case "tag": action = .tag
+        case "discard": action = .discard
+        default:
+            let near = nearest(to: word.text, among: ["reject", "hold", "tag", "defer", "discard"])
+            let hint = near.map { "did you mean '\($0)'?" } ?? "known are reject, hold, tag, defer and discard"
+            return self.report(.error, word.column, "unknown action '\(word.text)'", hint: hint)
+        }
+        if text != nil, action == .hold || action == .tag || action == .discard {
+            self.report(.error, rest.column, "'\(word.text)' takes no text", hint: "only reject and defer answer the sender")
+        }
+        self.actions[name.text] = (action, self.place(name.column))
+    }
+}
+
+extension ArraySlice<UInt8> {
+    var trimmedEnd: ArraySlice<UInt8> {
+        guard let last = self.lastIndex(where: { !$0.isBlank }) else { return self[self.startIndex..<self.startIndex] }
+        return self[self.startIndex...last]
+    }
+}
+
+extension [UInt8] {
+    /// Where the last occurrence of `needle` starts.
+    fileprivate func lastRange(of needle: [UInt8]) -> Int? {
+        guard self.count >= needle.count else { return nil }
+        return (0...(self.count - needle.count)).reversed().first { self[$0..<($0 + needle.count)].elementsEqual(needle) }
+    }
+}

@@ -1,0 +1,272 @@
+import MailTypes
+
+/// Reads rule files line by line and keeps what they say, until all are read and rules can be put together.
+struct RuleReader {
+    let environment: RuleEnvironment
+    let language: String
+
+    private(set) var problems: [RuleProblem] = []
+    /// In the order of the files; a name that comes again replaces the earlier definition and keeps its place.
+    private(set) var definitions: [RuleDefinition] = []
+    private var definitionIndices: [String: Int] = [:]
+    var scores: [String: (score: Double, place: RulePlace)] = [:]
+    var descriptions: [String: String] = [:]
+    var flags: [String: [String]] = [:]
+    var priorities: [String: Int] = [:]
+    var actions: [String: (action: RequestedAction, place: RulePlace)] = [:]
+
+    /// The file and line that are being read.
+    private(set) var file = ""
+    private var line = 0
+    private var conditions: [Condition] = []
+    /// The file is included from inside `ifplugin Mail::SpamAssassin::Plugin::Outpost`.
+    private var isIncludedByOwn = false
+    private var includes: [String] = []
+    private var notedSettings: Set<String> = []
+
+    /// Files that include each other.
+    private static let maximumIncludeDepth = 16
+    /// Octets of a rule's name (as in SpamAssassin).
+    private static let maximumNameLength = 100
+
+    private struct Condition {
+        var place: RulePlace
+        /// Lines are read in this branch.
+        var isActive: Bool
+        /// Lines were read around the `if`.
+        var wasActive: Bool
+        var hasElse = false
+        /// The branch is there for this gateway only.
+        var isOwn: Bool
+    }
+
+    init(environment: RuleEnvironment, language: String) {
+        self.environment = environment
+        self.language = language
+    }
+
+    private var isInsideOwn: Bool { self.isIncludedByOwn || self.conditions.contains(where: \.isOwn) }
+
+    // MARK: - Files
+
+    mutating func read(_ source: RuleSource, load: (String) -> RuleSource?) {
+        let outer = (self.file, self.line, self.conditions, self.isIncludedByOwn)
+        self.isIncludedByOwn = self.isInsideOwn
+        self.file = source.file
+        self.conditions = []
+        self.includes.append(normalizedPath(source.file))
+        for line in ruleLines(of: source.bytes) {
+            self.line = line.number
+            self.read(line, load: load)
+        }
+        for condition in self.conditions {
+            self.problems.append(
+                RuleProblem(
+                    .error,
+                    file: condition.place.file,
+                    line: condition.place.line,
+                    column: condition.place.column,
+                    message: "this 'if' has no 'endif'",
+                    hint: "it must end in the file it starts in"
+                )
+            )
+        }
+        self.includes.removeLast()
+        (self.file, self.line, self.conditions, self.isIncludedByOwn) = outer
+    }
+
+    private mutating func read(_ line: RuleLine, load: (String) -> RuleSource?) {
+        var line = line
+        guard var keyword = line.word() else { return }
+        if keyword.text == "lang" {
+            guard let language = line.word(), let next = line.word() else {
+                return self.report(.error, keyword.column, "'lang' needs a language and a setting")
+            }
+            // `lang en` is for en_US, too.
+            guard self.language.lowercased().hasPrefix(language.text.lowercased().prefix(2)) else { return }
+            keyword = next
+        }
+        let name = keyword.text.lowercased().replacing("-", with: "_")
+        if self.readConditional(name, at: keyword.column, &line) { return }
+        guard self.conditions.last?.isActive ?? true else { return }
+        if name == "include" { return self.readInclude(&line, at: keyword.column, load: load) }
+        if RuleKeywords.ownAdditions.contains(name), !self.isInsideOwn {
+            return self.report(
+                .error,
+                keyword.column,
+                "'\(name)' may only stand inside 'ifplugin \(RuleEnvironment.ownPlugin)'",
+                hint: "SpamAssassin does not know it and would refuse the file"
+            )
+        }
+        self.readSetting(name, at: keyword.column, &line)
+    }
+
+    private mutating func readSetting(_ name: String, at column: Int, _ line: inout RuleLine) {
+        switch name {
+        case "header", "body", "rawbody", "full", "uri", "mimeheader", "meta", "envelope", "attachment":
+            self.readRule(name, at: column, &line)
+        case "score": self.readScore(&line, at: column)
+        case "describe": self.readDescription(&line, at: column)
+        case "tflags": self.readFlags(&line, at: column)
+        case "priority": self.readPriority(&line, at: column)
+        case "action": self.readAction(&line, at: column)
+        case "require_version", "test", "file": break
+        case "loadplugin", "tryplugin": self.noteSetting(name, at: column)
+        case _ where RuleKeywords.foreign.contains(name): self.noteSetting(name, at: column)
+        default:
+            let hint = RuleKeywords.suggestion(for: name).map { "did you mean '\($0)'?" }
+            self.report(.error, column, "unknown keyword '\(name)'", hint: hint)
+        }
+    }
+
+    /// Once for each setting and file: rule sets of SpamAssassin are full of them.
+    private mutating func noteSetting(_ name: String, at column: Int) {
+        guard self.notedSettings.insert(self.file + "\n" + name).inserted else { return }
+        self.report(.note, column, "'\(name)' is a setting of SpamAssassin that has no meaning here")
+    }
+
+    // MARK: - Conditions and includes
+
+    /// - Returns: whether the line was one of `if`, `ifplugin`, `else`, `endif`.
+    private mutating func readConditional(_ name: String, at column: Int, _ line: inout RuleLine) -> Bool {
+        switch name {
+        case "if", "ifplugin":
+            self.openCondition(name, at: column, line.rest())
+        case "else":
+            self.expectEnd(&line, behind: name)
+            guard let last = self.conditions.indices.last, !self.conditions[last].hasElse else {
+                let message = self.conditions.isEmpty ? "'else' without 'if'" : "a second 'else'"
+                self.report(.error, column, message)
+                return true
+            }
+            let wasActive = self.conditions[last].wasActive
+            self.conditions[last].isActive = wasActive && !self.conditions[last].isActive
+            self.conditions[last].hasElse = true
+            self.conditions[last].isOwn = false
+        case "endif":
+            self.expectEnd(&line, behind: name)
+            if self.conditions.popLast() == nil { self.report(.error, column, "'endif' without 'if'") }
+        default:
+            return false
+        }
+        return true
+    }
+
+    private mutating func openCondition(_ name: String, at column: Int, _ text: RuleWord) {
+        let wasActive = self.conditions.last?.isActive ?? true
+        var holds = false
+        let condition = name == "ifplugin" ? Array("plugin(".utf8) + text.bytes + [UInt8(ascii: ")")] : Array(text.bytes)
+        if wasActive {
+            do {
+                holds = try RuleCondition.holds(condition, in: self.environment)
+            } catch {
+                let shift = name == "ifplugin" ? "plugin(".utf8.count : 0
+                self.report(.error, text.column + max(error.offset - shift, 0), error.message, hint: error.hint)
+            }
+        }
+        let isOwn = text.text.contains(RuleEnvironment.ownPlugin) && !text.text.contains("!")
+        self.conditions.append(
+            Condition(
+                place: RulePlace(file: self.file, line: self.line, column: column),
+                isActive: wasActive && holds,
+                wasActive: wasActive,
+                isOwn: isOwn && holds
+            )
+        )
+    }
+
+    private mutating func expectEnd(_ line: inout RuleLine, behind keyword: String) {
+        if let word = line.word() { self.report(.error, word.column, "nothing may follow '\(keyword)'") }
+    }
+
+    private mutating func readInclude(_ line: inout RuleLine, at column: Int, load: (String) -> RuleSource?) {
+        let name = line.rest()
+        guard !name.isEmpty else { return self.report(.error, column, "'include' needs a file's name") }
+        let path = relativePath(name.text, to: self.file)
+        if self.includes.contains(normalizedPath(path)) {
+            return self.report(
+                .error,
+                name.column,
+                "'\(path)' includes itself: \((self.includes + [path]).joined(separator: " → "))"
+            )
+        }
+        guard self.includes.count < RuleReader.maximumIncludeDepth else {
+            return self.report(.error, name.column, "more than \(RuleReader.maximumIncludeDepth) files include each other")
+        }
+        guard let source = load(path) else {
+            return self.report(
+                .error,
+                name.column,
+                "'\(path)' cannot be read",
+                hint: "the path is relative to the including file"
+            )
+        }
+        self.read(RuleSource(file: path, bytes: source.bytes), load: load)
+    }
+
+    // MARK: - What the parts of a line share
+
+    /// The rule's name at the start of a setting; nil when it is missing or impossible, which is reported.
+    mutating func ruleName(_ line: inout RuleLine, keyword: String, at column: Int) -> RuleWord? {
+        guard let word = line.word() else {
+            self.report(.error, column, "'\(keyword)' needs a rule's name")
+            return nil
+        }
+        let isValid = word.bytes.allSatisfy(\.isWord) && !(word.bytes.first?.isDigit ?? true)
+        guard isValid, word.bytes.count <= RuleReader.maximumNameLength else {
+            self.report(
+                .error,
+                word.column,
+                "'\(word.text)' cannot be a rule's name",
+                hint: "names are of letters, digits and _, at most \(RuleReader.maximumNameLength), and do not start with a digit"
+            )
+            return nil
+        }
+        return word
+    }
+
+    func place(_ column: Int) -> RulePlace {
+        RulePlace(file: self.file, line: self.line, column: column)
+    }
+
+    mutating func report(_ severity: RuleProblem.Severity, _ column: Int, _ message: String, hint: String? = nil) {
+        self.problems.append(
+            RuleProblem(severity, file: self.file, line: self.line, column: column, message: message, hint: hint)
+        )
+    }
+
+    mutating func define(_ definition: RuleDefinition) {
+        guard let index = self.definitionIndices[definition.name] else {
+            self.definitionIndices[definition.name] = self.definitions.count
+            self.definitions.append(definition)
+            return
+        }
+        let earlier = self.definitions[index].place
+        self.report(
+            .warning,
+            definition.place.column,
+            "rule \(definition.name) is defined again",
+            hint: "this replaces the definition at \(earlier.file):\(earlier.line)"
+        )
+        self.definitions[index] = definition
+    }
+}
+
+/// `name` as seen from the file that includes it.
+private func relativePath(_ name: String, to file: String) -> String {
+    guard !name.hasPrefix("/"), let slash = file.lastIndex(of: "/") else { return name }
+    return String(file[...slash]) + name
+}
+
+/// `a/./b/../c` is `a/c`; so that a file cannot include itself under another spelling.
+private func normalizedPath(_ path: String) -> String {
+    var pieces: [Substring] = []
+    for piece in path.split(separator: "/") where piece != "." {
+        if piece == "..", let last = pieces.last, last != ".." {
+            pieces.removeLast()
+        } else {
+            pieces.append(piece)
+        }
+    }
+    return (path.hasPrefix("/") ? "/" : "") + pieces.joined(separator: "/")
+}

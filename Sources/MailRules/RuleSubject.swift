@@ -1,0 +1,126 @@
+import MailMessage
+
+/// A header field as rules see it.
+package struct SubjectField: Hashable, Sendable {
+    /// As it is spelt in the message.
+    package var name: [UInt8]
+    /// Behind the colon, folding and encoded words included, lines ended by LF, without the last line end.
+    package var raw: [UInt8]
+    /// On one line, encoded words decoded, without white space at the ends.
+    package var decoded: [UInt8]
+
+    package init(name: [UInt8], raw: [UInt8], decoded: [UInt8]) {
+        self.name = name
+        self.raw = raw
+        self.decoded = decoded
+    }
+}
+
+/// A MIME part as rules see it.
+package struct SubjectPart: Hashable, Sendable {
+    /// `1`, `2.1`; empty for the message itself when that is multipart.
+    package var path: String
+    package var fields: [SubjectField]
+    /// `application/zip`
+    package var type: String
+    package var fileName: String?
+    /// `attachment`, `inline` or nil.
+    package var disposition: String?
+
+    package init(path: String, fields: [SubjectField], type: String, fileName: String?, disposition: String? = nil) {
+        self.path = path
+        self.fields = fields
+        self.type = type
+        self.fileName = fileName
+        self.disposition = disposition
+    }
+
+    /// What a reader would have to open: a part with a file name, one that says it is an attachment, or one that is
+    /// neither text nor a container.
+    var isAttachment: Bool {
+        if self.type.hasPrefix("multipart/") { return false }
+        if self.fileName != nil || self.disposition == "attachment" { return true }
+        return !self.type.hasPrefix("text/") && !self.type.hasPrefix("message/")
+    }
+}
+
+/// The views of a message that rules match against. The evaluator asks for each at most once a message.
+package protocol RuleSubject {
+    /// The message's header fields of that name (lower case), in order.
+    func fields(named name: String) -> [SubjectField]
+    func allFields() -> [SubjectField]
+    /// Encoded words (RFC 2047) decoded to UTF-8.
+    func decodingWords(_ bytes: [UInt8]) -> [UInt8]
+    /// The subject, then paragraphs.
+    func bodySegments() -> [TextSegment]
+    func rawBodySegments() -> [TextSegment]
+    func links() -> [MessageURI]
+    /// The whole message with LF as line end.
+    func fullText() -> [UInt8]
+    func mimeParts() -> [SubjectPart]
+    func path(ofPart index: Int) -> String
+}
+
+/// A parsed message as rules see it.
+struct MessageSubject: RuleSubject {
+    let text: MessageText
+
+    private var message: ParsedMessage { self.text.message }
+
+    private func field(_ field: HeaderField) -> SubjectField {
+        SubjectField(
+            name: Array(self.message.bytes[field.name]),
+            raw: lineFeedsOnly(self.message.bytes[field.value]),
+            decoded: self.message.decodedValue(of: field)
+        )
+    }
+
+    func fields(named name: String) -> [SubjectField] {
+        self.message.fields(named: name).map(self.field)
+    }
+
+    func allFields() -> [SubjectField] {
+        self.message.headerFields.map(self.field)
+    }
+
+    func decodingWords(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.contains(UInt8(ascii: "=")) else { return bytes }
+        // The words are put into a field of their own; only names that have some come here.
+        let carrier = ParsedMessage(Array("X: ".utf8) + bytes.filter { $0 != 0x0d && $0 != 0x0a } + Array("\r\n\r\n".utf8))
+        return carrier.headerFields.first.map(carrier.decodedValue) ?? bytes
+    }
+
+    func bodySegments() -> [TextSegment] { self.text.body }
+    func rawBodySegments() -> [TextSegment] { self.text.rawBody }
+    func links() -> [MessageURI] { self.text.uris }
+    func fullText() -> [UInt8] { lineFeedsOnly(self.message.bytes[...]) }
+
+    func mimeParts() -> [SubjectPart] {
+        self.message.parts.map { part in
+            SubjectPart(
+                path: part.path,
+                fields: part.headerFields.map(self.field),
+                type: part.type + "/" + part.subtype,
+                fileName: part.fileName,
+                disposition: part.disposition
+            )
+        }
+    }
+
+    func path(ofPart index: Int) -> String {
+        self.message.parts.indices.contains(index) ? self.message.parts[index].path : ""
+    }
+}
+
+/// CRLF becomes LF: rules are written for text with plain line ends.
+func lineFeedsOnly(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    var index = bytes.startIndex
+    while index < bytes.endIndex {
+        let next = index + 1
+        if bytes[index] != 0x0d || next == bytes.endIndex || bytes[next] != 0x0a { result.append(bytes[index]) }
+        index = next
+    }
+    return result
+}

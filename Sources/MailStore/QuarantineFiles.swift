@@ -1,0 +1,168 @@
+import ContentStorage
+import Foundation
+import Glibc
+import MailTypes
+import SystemKit
+
+/// The quarantine's directory: one file a message in `messages/`, files on their way there in `temporary/`, the database
+/// beside them.
+///
+/// Directories are 0700 and files 0600. A process of root leaves everything it makes to the directory's owner, so that
+/// an administrator's command never locks the gateway out.
+struct QuarantineFiles: Sendable {
+    let directory: String
+    /// Set when this process is root and the directory belongs to somebody else.
+    private let owner: Owner?
+
+    private struct Owner: Sendable {
+        var user: uid_t
+        var group: gid_t
+    }
+
+    /// Octets copied at once.
+    private static let chunk = 1 << 20
+
+    init(directory: String) throws {
+        self.directory = directory
+        var status = stat()
+        if stat(directory, &status) != 0 {
+            let parent = directory.split(separator: "/").dropLast().joined(separator: "/")
+            let above = directory.hasPrefix("/") ? "/" + parent : parent.isEmpty ? "." : parent
+            guard stat(above, &status) == 0 else { throw QuarantineError.unusable(SystemError(above).description) }
+        }
+        let isForeign = geteuid() == 0 && status.st_uid != 0
+        self.owner = isForeign ? Owner(user: status.st_uid, group: status.st_gid) : nil
+        for path in [directory, self.messages, self.temporary] {
+            try self.makeDirectory(path)
+        }
+    }
+
+    var messages: String { self.directory + "/messages" }
+    var temporary: String { self.directory + "/temporary" }
+    var database: String { self.directory + "/quarantine.sqlite" }
+
+    func path(of id: TransactionID) -> String { "\(self.messages)/\(id.text).eml" }
+
+    private func makeDirectory(_ path: String) throws {
+        let isNew = mkdir(path, 0o700) == 0
+        guard isNew || errno == EEXIST else { throw QuarantineError.unusable(SystemError("create \(path)").description) }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw QuarantineError.unusable(SystemError("open \(path)").description) }
+        defer { close(descriptor) }
+        if isNew { try self.give(descriptor, path) }
+        var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_mode & 0o777 != 0o700, status.st_uid == geteuid() || geteuid() == 0 {
+            guard fchmod(descriptor, 0o700) == 0 else { throw QuarantineError.unusable(SystemError("chmod \(path)").description) }
+        }
+    }
+
+    private func give(_ descriptor: Int32, _ path: String) throws {
+        guard let owner = self.owner else { return }
+        guard fchown(descriptor, owner.user, owner.group) == 0 else { throw SystemError("chown \(path)") }
+    }
+
+    /// Makes the database's file before SQLite does, for its mode and owner; SQLite gives both to the files beside it.
+    func prepareDatabase() throws {
+        do {
+            let file = try File(creating: self.database)
+            try self.give(file.descriptor, self.database)
+        } catch let error as SystemError where error.code == EEXIST {
+            return
+        }
+    }
+
+    /// Holds other processes back while the store is opened; ends with the returned file.
+    func lockForOpening() throws -> File {
+        let descriptor = open(self.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SystemError("open \(self.directory)") }
+        let file = File(owning: descriptor)
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw SystemError("lock \(self.directory)") }
+        }
+        return file
+    }
+
+    // MARK: Writing
+
+    /// Makes the file in which a message is written, where no reader looks.
+    func createTemporary(for id: TransactionID) throws -> (file: File, path: String) {
+        let path = "\(self.temporary)/\(id.text).\(getpid()).\(UInt32.random(in: 0...UInt32.max))"
+        let file = try File(creating: path)
+        try self.give(file.descriptor, path)
+        return (file, path)
+    }
+
+    func copy(_ content: MessageContent, to file: File) throws {
+        if case .memory(let bytes) = content {
+            try file.write(bytes, at: 0)
+            return
+        }
+        var offset = 0
+        while offset < content.octets {
+            let piece = try content.read(count: Self.chunk, at: offset)
+            guard !piece.isEmpty else { throw SystemError(code: EIO, "read the message: it is shorter than it was") }
+            try file.write(piece, at: offset)
+            offset += piece.count
+        }
+    }
+
+    /// Gives a written file its place. Ids are never used twice, so a file that is there already is somebody's message.
+    func place(_ temporary: String, for id: TransactionID) throws {
+        let path = self.path(of: id)
+        guard access(path, F_OK) != 0 else { throw QuarantineError.exists(id) }
+        guard rename(temporary, path) == 0 else { throw SystemError("rename \(temporary)") }
+    }
+
+    func synchronizeMessages() throws { try File.synchronizeDirectory(self.messages) }
+
+    /// A message's content, whole, or `.damaged`.
+    func content(of id: TransactionID, octets: Int) throws -> MessageContent {
+        let file: File
+        do {
+            file = try File(reading: self.path(of: id))
+        } catch  where error.code == ENOENT {
+            throw QuarantineError.damaged(id)
+        }
+        guard try file.size() == octets else { throw QuarantineError.damaged(id) }
+        return octets <= ContentWriter.defaultThreshold
+            ? .memory(try file.read(count: octets, at: 0)) : .file(file, octets: octets)
+    }
+
+    func remove(_ id: TransactionID) { unlink(self.path(of: id)) }
+
+    func discard(_ temporary: String) { unlink(temporary) }
+
+    /// Octets free for this process on the file system.
+    func freeSpace() -> Int {
+        var status = statvfs()
+        guard statvfs(self.directory, &status) == 0 else { return 0 }
+        return Int(status.f_bavail) * Int(status.f_frsize)
+    }
+
+    // MARK: Sweeping
+
+    /// Removes what a crash left behind: files that no row owns, once they are older than any message on its way.
+    /// - Parameter age: seconds since the last change.
+    func sweep(age: Int, isOwned: (TransactionID) throws -> Bool) throws -> Int {
+        var removed = 0
+        for folder in [self.temporary, self.messages] {
+            for name in try self.names(in: folder) where self.isOlder("\(folder)/\(name)", than: age) {
+                if folder == self.messages, let id = TransactionID(name.prefix(12)), name == "\(id.text).eml", try isOwned(id) {
+                    continue
+                }
+                if unlink("\(folder)/\(name)") == 0 { removed += 1 }
+            }
+        }
+        return removed
+    }
+
+    private func isOlder(_ path: String, than age: Int) -> Bool {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return false }
+        return status.st_mtim.tv_sec + age < time(nil)
+    }
+
+    private func names(in folder: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder)
+    }
+}

@@ -1,0 +1,48 @@
+import COutpostSystem
+import Glibc
+
+/// The running process: facts about it, and rights that it gives up.
+package enum CurrentProcess {
+    package static var id: Int32 { getpid() }
+    package static var isRoot: Bool { geteuid() == 0 }
+    package static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// The path of the program that runs.
+    package static func executablePath() throws(SystemError) -> String {
+        guard let path = realpath("/proc/self/exe", nil) else { throw SystemError("find the running program") }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// True while a process with this number exists, whoever it belongs to.
+    package static func exists(_ id: Int32) -> Bool {
+        kill(id, 0) == 0 || errno == EPERM
+    }
+
+    package static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// Becomes a user, with its groups, for good. Only root can.
+    package static func become(user: String) throws(SystemError) {
+        let entry = try self.entry(ofUser: user)
+        guard outpost_become_user(user, entry.pw_uid, entry.pw_gid) == 0 else { throw SystemError("become the user \(user)") }
+    }
+
+    /// No core dumps, no look from outside, no new privileges by starting other programs.
+    package static func harden() throws(SystemError) {
+        guard outpost_no_core_dumps() == 0 else { throw SystemError("switch core dumps off") }
+        guard outpost_harden_process() == 0 else { throw SystemError("give up new privileges") }
+    }
+
+    /// The kernel ends this process when the thread that started it ends. After any change of user, which undoes it (prctl(2)).
+    package static func dieWithParent() throws(SystemError) {
+        guard outpost_die_with_parent(SIGKILL) == 0 else { throw SystemError("follow the parent's end") }
+    }
+
+    static func entry(ofUser name: String) throws(SystemError) -> passwd {
+        errno = 0
+        guard let entry = getpwnam(name) else { throw SystemError(code: errno == 0 ? ENOENT : errno, "find the user \(name)") }
+        return entry.pointee
+    }
+}

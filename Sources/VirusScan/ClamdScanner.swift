@@ -1,0 +1,114 @@
+import Logging
+import MailTypes
+import NIOPosix
+import Synchronization
+
+/// Scans at one of several clamd, the first that answers.
+package final class ClamdScanner: VirusScanner {
+    package struct Configuration: Hashable, Sendable {
+        /// Tried in order.
+        package var endpoints: [ClamdEndpoint]
+        /// Scans at once. clamd's own limit is `MaxThreads`, 10.
+        package var concurrency = 8
+        /// Scans that wait; more are not scanned.
+        package var queueLimit = 1_000
+        /// One that did not answer is left out for this long.
+        package var restTime = Duration.seconds(5)
+        /// Content in files is passed as an open file on Unix sockets. Off: always copied, which clamd's
+        /// `StreamMaxLength` then limits.
+        package var passesDescriptors = true
+
+        package init(endpoints: [ClamdEndpoint]) {
+            self.endpoints = endpoints
+        }
+    }
+
+    private let configuration: Configuration
+    private let clients: [ClamdClient]
+    private let threads: NIOThreadPool
+    private let gate: ScanGate
+    private let logger: Logger
+    /// When each may be tried again.
+    private let restingUntil: Mutex<[ContinuousClock.Instant]>
+    private let versions: Mutex<[String?]>
+
+    package init(configuration: Configuration, logger: Logger) {
+        let threads = NIOThreadPool(numberOfThreads: configuration.concurrency)
+        threads.start()
+        self.configuration = configuration
+        self.threads = threads
+        self.clients = configuration.endpoints.map {
+            ClamdClient(endpoint: $0, threads: threads, passesDescriptors: configuration.passesDescriptors)
+        }
+        self.gate = ScanGate(width: configuration.concurrency, queueLimit: configuration.queueLimit)
+        self.logger = logger
+        self.restingUntil = Mutex(Array(repeating: .now, count: configuration.endpoints.count))
+        self.versions = Mutex(Array(repeating: nil, count: configuration.endpoints.count))
+    }
+
+    /// Ends the threads; scans that come later are not done.
+    package func stop() async {
+        try? await self.threads.shutdownGracefully()
+    }
+
+    package func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {
+        let began = ContinuousClock.now
+        let deadline = began + budget
+        var findings: ScanFindings
+        switch await self.gate.enter(deadline: deadline) {
+        case .entered:
+            findings = await self.answer(subject, deadline)
+            await self.gate.leave()
+        case .full: findings = ScanFindings(status: .notScanned(.failed("too many scans wait")))
+        case .timedOut: findings = ScanFindings(status: .notScanned(.timedOut))
+        }
+        findings.microseconds = Int((ContinuousClock.now - began) / .microseconds(1))
+        return findings
+    }
+
+    private func answer(_ subject: ScanSubject, _ deadline: ContinuousClock.Instant) async -> ScanFindings {
+        var failure = CheckFailure.failed("no engine is configured")
+        let order = self.order()
+        for (position, index) in order.enumerated() {
+            let client = self.clients[index]
+            let now = ContinuousClock.now
+            guard now < deadline else { return ScanFindings(status: .notScanned(.timedOut)) }
+            // One that accepts and never answers must leave time for the next.
+            let isLast = position == order.count - 1
+            let answer = await client.scan(subject, deadline: isLast ? deadline : now + (deadline - now) / 2)
+            switch answer {
+            case .status(let status):
+                return await ScanFindings(status: status, engine: self.version(index, deadline))
+            case .timedOut: failure = .timedOut
+            case .lost(let reason): failure = .failed("\(client.endpoint): \(reason)")
+            case .cancelled: return ScanFindings(status: .notScanned(.failed("stopped")))
+            }
+            self.rest(index, failure)
+        }
+        return ScanFindings(status: .notScanned(failure))
+    }
+
+    /// Those that answer first; the resting ones are still better than no answer.
+    private func order() -> [Int] {
+        let now = ContinuousClock.now
+        let resting = self.restingUntil.withLock { $0.map { $0 > now } }
+        return resting.indices.filter { !resting[$0] } + resting.indices.filter { resting[$0] }
+    }
+
+    private func rest(_ index: Int, _ failure: CheckFailure) {
+        self.restingUntil.withLock { $0[index] = .now + self.configuration.restTime }
+        self.versions.withLock { $0[index] = nil }
+        self.logger.warning(
+            "virus engine does not answer",
+            metadata: ["engine": "\(self.clients[index].endpoint)", "reason": "\(failure)"]
+        )
+    }
+
+    /// Asked once, and again after the engine was away.
+    private func version(_ index: Int, _ deadline: ContinuousClock.Instant) async -> String? {
+        if let known = self.versions.withLock({ $0[index] }) { return known }
+        guard case .success(let text) = await self.clients[index].version(deadline: deadline) else { return nil }
+        self.versions.withLock { $0[index] = text }
+        return text
+    }
+}

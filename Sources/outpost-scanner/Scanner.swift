@@ -1,4 +1,0 @@
-@main
-struct Scanner {
-    static func main() {}
-}

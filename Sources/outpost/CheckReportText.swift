@@ -1,0 +1,159 @@
+import Foundation
+import Gateway
+import MailTypes
+
+/// The outcome of `outpost check` for one file, for people and for programs.
+struct CheckReportText {
+    var file: String
+    var opinion: Opinion
+
+    // MARK: - JSON
+
+    private struct Report: Encodable {
+        struct RuleHit: Encodable {
+            var rule: String
+            var score: Double
+            var description: String
+            var file: String
+            var line: Int
+            var matches: [Match]
+        }
+
+        struct Match: Encodable {
+            var view: String
+            var part: String
+            var offset: Int
+            var text: String
+        }
+
+        struct Virus: Encodable {
+            var status: String
+            var signature: String?
+            var signatures: [String]
+            var engine: String?
+            var reason: String?
+
+            private enum Key: String, CodingKey {
+                case status, signature, signatures, engine, reason
+            }
+
+            /// `signature` and `reason` are always there, null when there is none.
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: Key.self)
+                try container.encode(self.status, forKey: .status)
+                try container.encode(self.signature, forKey: .signature)
+                try container.encode(self.signatures, forKey: .signatures)
+                try container.encode(self.engine, forKey: .engine)
+                try container.encode(self.reason, forKey: .reason)
+            }
+        }
+
+        struct CheckEntry: Encodable {
+            var check: String
+            var result: String
+            var microseconds: Int
+        }
+
+        var file: String
+        var disposition: String
+        var reply: String
+        var policy: String
+        var reason: String
+        var score: Double
+        var hits: [RuleHit]
+        var subhits: [String]?
+        var virus: Virus
+        var unchecked: [String]
+        var suspended: [String]
+        var checks: [CheckEntry]
+        var microseconds: Int
+    }
+
+    func json(subrules: Bool) throws -> String {
+        let findings = self.opinion.findings
+        let report = Report(
+            file: self.file,
+            disposition: self.opinion.decision.disposition.rawValue,
+            reply: self.opinion.reply.description,
+            policy: self.opinion.decision.policy,
+            reason: self.opinion.decision.reason,
+            score: (self.opinion.decision.score * 1_000).rounded() / 1_000,
+            hits: findings.hits.map { hit in
+                Report.RuleHit(
+                    rule: hit.rule,
+                    score: hit.score,
+                    description: hit.description,
+                    file: hit.file,
+                    line: hit.line,
+                    matches: hit.locations.map { .init(view: $0.view, part: $0.part, offset: $0.offset, text: $0.text) }
+                )
+            },
+            subhits: subrules ? findings.rules.subhits : nil,
+            virus: self.virus,
+            unchecked: self.opinion.decision.unchecked,
+            suspended: findings.rules.suspended,
+            checks: self.opinion.reports.map { .init(check: $0.check, result: $0.result, microseconds: $0.microseconds) },
+            microseconds: self.opinion.microseconds
+        )
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(report), as: UTF8.self)
+    }
+
+    private var virus: Report.Virus {
+        let scan = self.opinion.findings.scan
+        switch scan.status {
+        case .clean:
+            return .init(status: "clean", signature: nil, signatures: [], engine: scan.engine, reason: nil)
+        case .found(let signatures):
+            return .init(
+                status: "infected",
+                signature: signatures.first,
+                signatures: signatures,
+                engine: scan.engine,
+                reason: nil
+            )
+        case .notScanned(.timedOut):
+            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "timed out")
+        case .notScanned(.failed(let reason)):
+            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: reason)
+        case .off:
+            return .init(status: "not_scanned", signature: nil, signatures: [], engine: nil, reason: "switched off")
+        }
+    }
+
+    // MARK: - Text
+
+    var text: String {
+        let decision = self.opinion.decision
+        var lines = ["\(self.file): \(decision.disposition.rawValue)"]
+        lines.append("  decided by  policy \(decision.policy): \(decision.reason)")
+        lines.append("  reply       \(self.opinion.reply)")
+        lines.append("  score       \(scoreText(decision.score))")
+        let virus = self.virus
+        let found = virus.signatures.isEmpty ? "" : ": " + virus.signatures.joined(separator: ", ")
+        lines.append("  virus       \(virus.status)\(found)\(virus.reason.map { " (\($0))" } ?? "")")
+        if !decision.unchecked.isEmpty { lines.append("  unchecked   \(decision.unchecked.joined(separator: ", "))") }
+        for hit in self.opinion.findings.hits {
+            let place = hit.file.isEmpty ? "built in" : "\(hit.file):\(hit.line)"
+            lines.append("  \(padded(scoreText(hit.score), 8)) \(hit.rule)  \(hit.description)  [\(place)]")
+            for location in hit.locations {
+                let part = location.part.isEmpty ? "" : " part \(location.part)"
+                lines.append("             \(location.view)\(part) at \(location.offset): \"\(location.text)\"")
+            }
+        }
+        for name in self.opinion.findings.rules.suspended {
+            lines.append("  suspended   \(name) ran over its limits on this message")
+        }
+        for report in self.opinion.reports {
+            lines.append("  \(padded("\(report.microseconds)", 8)) µs \(report.check): \(report.result)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private func padded(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    private func scoreText(_ value: Double) -> String { String(format: "%.2f", value) }
+}

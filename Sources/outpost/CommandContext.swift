@@ -1,0 +1,59 @@
+import ArgumentParser
+import ConfigurationFile
+import Foundation
+import Gateway
+import Logging
+import MailRules
+
+/// `--config`, as every command that needs the gateway's settings takes it.
+struct ConfigurationOption: ParsableArguments {
+    @Option(name: .long, help: "The configuration file. The environment variable OUTPOST_CONFIG names another default.")
+    var config: String = ProcessInfo.processInfo.environment["OUTPOST_CONFIG"] ?? "/etc/outpost/outpost.yaml"
+
+    /// Reads the configuration; prints every problem and leaves with 66 (no such file) or 1 (errors in it).
+    func load() throws -> GatewayConfiguration {
+        guard FileManager.default.isReadableFile(atPath: self.config) else {
+            complain("\(self.config): cannot be read; name the configuration file with --config FILE")
+            throw ExitCode(66)
+        }
+        let result = ConfigurationReader.load(
+            file: self.config,
+            environment: ProcessInfo.processInfo.environment,
+            files: SystemFileAccess()
+        )
+        for issue in result.issues { complain("\(issue)") }
+        guard let configuration = result.configuration else { throw ExitCode(1) }
+        return configuration
+    }
+
+    /// The configuration with its rules compiled; prints every problem and leaves with 1 when the rules have errors.
+    func snapshot() throws -> GatewaySnapshot {
+        let configuration = try self.load()
+        return GatewaySnapshot(configuration: configuration, rules: try compiledRules(configuration))
+    }
+}
+
+/// The rules of a configuration; nil when it names no rule directory.
+func compiledRules(_ configuration: GatewayConfiguration) throws -> RuleSet? {
+    guard !configuration.ruleDirectories.isEmpty else { return nil }
+    let compilation: RuleCompilation
+    do {
+        compilation = try RuleDirectories.compile(configuration.ruleDirectories)
+    } catch {
+        complain("\(error)")
+        throw ExitCode(66)
+    }
+    for problem in compilation.problems where problem.severity == .error { complain("\(problem)") }
+    guard let rules = compilation.ruleSet else { throw ExitCode(1) }
+    return rules
+}
+
+/// A line on standard error.
+func complain(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}
+
+/// A line on standard output, at once: a reader at the other end of a pipe sees each result when it is there.
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
