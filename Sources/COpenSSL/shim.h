@@ -44,15 +44,6 @@ static inline int outpost_error_is_no_start_line(unsigned long code) {
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
-static inline int outpost_error_is_key_mismatch(unsigned long code) {
-    return ERR_GET_LIB(code) == ERR_LIB_X509
-        && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH || ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
-}
-static inline int outpost_error_is_bad_passphrase(unsigned long code) {
-    return (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ)
-        || ERR_GET_REASON(code) == ERR_R_INTERRUPTED_OR_CANCELLED;
-}
-
 // The message authentication of a session ticket: HMAC with SHA-256 (RFC 5077 §4).
 static inline int outpost_ticket_mac_init(EVP_MAC_CTX *mac, const unsigned char *key, size_t count) {
     OSSL_PARAM parameters[3];

@@ -84,6 +84,10 @@ func pemError(_ file: String, lacking what: String) -> TLSError {
 }
 
 /// A daemon has nobody to ask; without this OpenSSL would ask on the terminal.
-let refusePassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = { _, _, _, _ in
+let refusePassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 = {
+    _,
+    _,
+    _,
+    _ in
     -1
 }

@@ -45,22 +45,29 @@ final class SSLContext: @unchecked Sendable {
         guard SSL_CTX_use_certificate_chain_file(self.pointer, files.certificate) == 1 else {
             throw pemError(files.certificate, lacking: "certificate")
         }
+        let key = try Self.privateKey(files.privateKey)
+        defer { EVP_PKEY_free(key) }
         ERR_clear_error()
-        // This also compares the key with the certificate.
-        guard SSL_CTX_use_PrivateKey_file(self.pointer, files.privateKey, SSL_FILETYPE_PEM) == 1,
-            SSL_CTX_check_private_key(self.pointer) == 1
-        else { throw Self.keyError(files) }
+        // Compared by hand: beside a certificate of another type OpenSSL would take the key for that one.
+        guard let certificate = SSL_CTX_get0_certificate(self.pointer), X509_check_private_key(certificate, key) == 1 else {
+            let why = TLSError(queueFor: nil, otherwise: "they do not match").reason
+            throw TLSError(file: files.privateKey, "is not the key of the certificate \(files.certificate) (\(why))")
+        }
+        guard SSL_CTX_use_PrivateKey(self.pointer, key) == 1 else {
+            throw TLSError(queueFor: files.privateKey, otherwise: "the key cannot be used")
+        }
     }
 
-    private static func keyError(_ files: CertificateFiles) -> TLSError {
-        let code = ERR_peek_last_error()
-        var error = pemError(files.privateKey, lacking: "private key")
-        if outpost_error_is_key_mismatch(code) != 0 {
-            error.reason = "is not the key of the certificate \(files.certificate) (\(error.reason))"
-        } else if outpost_error_is_bad_passphrase(code) != 0 {
-            error.reason = "is encrypted; a key without passphrase is needed (\(error.reason))"
+    private static func privateKey(_ file: String) throws(TLSError) -> OpaquePointer {
+        ERR_clear_error()
+        guard let bio = BIO_new_file(file, "r") else { throw TLSError(queueFor: file, otherwise: "cannot be read") }
+        defer { BIO_free(bio) }
+        if let key = PEM_read_bio_PrivateKey(bio, nil, refusePassphrase, nil) { return key }
+        let why = TLSError(queueFor: file, otherwise: "no private key").reason
+        if why.contains("bad password read") || why.contains("interrupted or cancelled") {
+            throw TLSError(file: file, "is encrypted; a key without passphrase is needed")
         }
-        return error
+        throw TLSError(file: file, "holds no private key in PEM form (\(why))")
     }
 }
 
@@ -156,8 +163,8 @@ private final class CertificateChoice: Sendable {
     }
 }
 
-private let serverNameCallback:
-    @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 = { ssl, _, argument in
+private let serverNameCallback: @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int32>?, UnsafeMutableRawPointer?) -> Int32 =
+    { ssl, _, argument in
         guard let ssl, let argument, let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
             return SSL_TLSEXT_ERR_NOACK
         }
