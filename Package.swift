@@ -94,7 +94,13 @@ let package = Package(
         layerTestKit(),
         tests("MailTypesTests", ["MailTypes", "OutpostTestKit"]),
         tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
-        tests("SMTPServerTests", ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
+        tests(
+            "SMTPServerTests",
+            [
+                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore, nioPosix,
+                logging,
+            ]
+        ),
         tests("SMTPClientTests", ["SMTPClient", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]),
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
