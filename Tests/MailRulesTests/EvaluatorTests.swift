@@ -59,9 +59,9 @@ struct EvaluatorTests {
         let open = SampleSubject(header: "From: \"Anna <anna@example.org>")
         #expect(try findings("header R From:addr =~ /^anna\\@example\\.org$/", open).hits.count == 1)
         let field = "From: \"" + String(repeating: "\\\"", count: 100_000) + " <anna@example.org>"
-        let duration = try ContinuousClock().measure {
-            #expect(try findings("header R From:addr =~ /^anna\\@example\\.org$/", SampleSubject(header: field)).hits.count == 1)
-        }
+        let start = ContinuousClock.now
+        #expect(try findings("header R From:addr =~ /^anna\\@example\\.org$/", SampleSubject(header: field)).hits.count == 1)
+        let duration = ContinuousClock.now - start
         #expect(duration < .seconds(5))
     }
 
