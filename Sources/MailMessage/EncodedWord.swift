@@ -25,7 +25,9 @@ enum EncodedWord {
             let charset = word.charset
             var content = self.content(bytes, word)
             var following = self.nextWord(bytes, from: word.end)
-            while let found = following, self.isBlank(bytes, word.end..<found.start), self.same(bytes, charset, found.word.charset) {
+            while let found = following, self.isBlank(bytes, word.end..<found.start),
+                self.same(bytes, charset, found.word.charset)
+            {
                 word = found.word
                 content.append(contentsOf: self.content(bytes, word))
                 following = self.nextWord(bytes, from: word.end)

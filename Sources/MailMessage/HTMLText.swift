@@ -103,8 +103,11 @@ private enum Name {
     static let img = HTMLName("img")
 
     static let void = Set(
-        ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "basefont"]
-            .map { HTMLName($0) }
+        [
+            "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+            "basefont",
+        ]
+        .map { HTMLName($0) }
     )
     /// Ended by the next block.
     static let paragraphEnders = Set(
@@ -114,7 +117,9 @@ private enum Name {
     static let breaks: [HTMLName: [UInt8]] = {
         var result: [HTMLName: [UInt8]] = [:]
         for name in ["br", "div"] { result[HTMLName(name)] = [.lineFeed] }
-        for name in ["li", "td", "th", "dt", "dd", "embed", "h1", "h2", "h3", "h4", "h5", "h6"] { result[HTMLName(name)] = [.space] }
+        for name in ["li", "td", "th", "dt", "dd", "embed", "h1", "h2", "h3", "h4", "h5", "h6"] {
+            result[HTMLName(name)] = [.space]
+        }
         for name in ["p", "hr", "blockquote", "pre", "listing", "plaintext", "xmp", "title"] {
             result[HTMLName(name)] = [.lineFeed, .lineFeed]
         }
@@ -124,7 +129,8 @@ private enum Name {
         HTMLName("a"): (href, .anchor), HTMLName("area"): (href, .area), HTMLName("link"): (href, .link),
         HTMLName("img"): (src, .image), HTMLName("frame"): (src, .frame), HTMLName("iframe"): (src, .frame),
         HTMLName("embed"): (src, .embed), HTMLName("script"): (src, .script), HTMLName("bgsound"): (src, .sound),
-        HTMLName("form"): (action, .form), HTMLName("body"): (background, .background), HTMLName("table"): (background, .background),
+        HTMLName("form"): (action, .form), HTMLName("body"): (background, .background),
+        HTMLName("table"): (background, .background),
         HTMLName("tr"): (background, .background), HTMLName("td"): (background, .background), HTMLName("base"): (href, .base),
     ]
 }

@@ -3,6 +3,11 @@
 struct HTMLName: Hashable {
     let key: UInt64
 
+    /// One word is hashed, not its parts: tables of names are asked for every tag.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(self.key)
+    }
+
     init(_ bytes: [UInt8], _ range: Range<Int>) {
         guard range.count <= 10 else {
             self.key = 0
@@ -97,7 +102,9 @@ struct HTMLTokenizer {
     private func beginsMarkup(_ index: Int) -> Bool {
         guard index + 1 < self.bytes.count else { return false }
         let next = self.bytes[index + 1]
-        if next == 0x2f { return index + 2 < self.bytes.count && (self.bytes[index + 2].isLetter || self.bytes[index + 2] == 0x3e) }
+        if next == 0x2f {
+            return index + 2 < self.bytes.count && (self.bytes[index + 2].isLetter || self.bytes[index + 2] == 0x3e)
+        }
         return next.isLetter || next == 0x21 || next == 0x3f
     }
 

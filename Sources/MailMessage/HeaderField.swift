@@ -35,7 +35,8 @@ struct HeaderLineParser {
 
     /// `From sender date`, as mailbox files have it before the header.
     func isMailboxSeparator(_ line: Range<Int>) -> Bool {
-        self.bytes.hasPrefix(Self.mailboxSeparator, at: line.lowerBound) || self.bytes.hasPrefix(Self.quotedSeparator, at: line.lowerBound)
+        self.bytes.hasPrefix(Self.mailboxSeparator, at: line.lowerBound)
+            || self.bytes.hasPrefix(Self.quotedSeparator, at: line.lowerBound)
     }
 
     private static let mailboxSeparator = [UInt8](ascii: "from ")

@@ -69,7 +69,10 @@ package final class MessageText {
     /// paragraphs, white space run together. Each segment ends with the line feed that SpamAssassin's rules may match, except
     /// the last one where the text does not. As in SpamAssassin, text of HTML that nobody sees is part of it: a rule that
     /// must not see it looks at `visibleBody`.
-    package lazy var body: [TextSegment] = self.paragraphs(of: self.renderedParts.map { ($0.part, $0.rendered) }, withSubject: true)
+    package lazy var body: [TextSegment] = self.paragraphs(
+        of: self.renderedParts.map { ($0.part, $0.rendered) },
+        withSubject: true
+    )
 
     /// `body` as a person sees it: without the text of HTML that is hidden, tiny or in the colour of its background.
     package lazy var visibleBody: [TextSegment] = self.paragraphs(

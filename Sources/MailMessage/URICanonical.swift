@@ -120,7 +120,9 @@ enum URICanonical {
         var result: [UInt8] = []
         var index = 0
         while index < uri.count {
-            if uri[index] == 0x26, index + 1 < uri.count, uri[index + 1] == 0x23, let (octet, next) = self.reference(uri, index + 2) {
+            if uri[index] == 0x26, index + 1 < uri.count, uri[index + 1] == 0x23,
+                let (octet, next) = self.reference(uri, index + 2)
+            {
                 result.append(octet)
                 index = next
             } else {

@@ -120,7 +120,9 @@ struct URIExtractor {
             while self.addressStop < run.upperBound, !self.endsLocalPart(self.bytes[self.addressStop]) { self.addressStop += 1 }
         }
         let at = self.addressStop
-        guard at < run.upperBound, self.bytes[at] == 0x40, at > start, at - start <= Self.maximumAddressPartLength else { return nil }
+        guard at < run.upperBound, self.bytes[at] == 0x40, at > start, at - start <= Self.maximumAddressPartLength else {
+            return nil
+        }
         let end = self.addressPartEnd(from: at + 1, run, limit: Self.maximumAddressPartLength)
         return end > at + 1 ? end : nil
     }
@@ -131,7 +133,8 @@ struct URIExtractor {
 
     private func addressPartEnd(from start: Int, _ run: Range<Int>, limit: Int) -> Int {
         var end = start
-        while end < min(run.upperBound, start + limit), self.bytes[end] < 0x80, !Self.addressDelimiters.contains(self.bytes[end]) {
+        while end < min(run.upperBound, start + limit), self.bytes[end] < 0x80, !Self.addressDelimiters.contains(self.bytes[end])
+        {
             end += 1
         }
         return end
@@ -139,7 +142,9 @@ struct URIExtractor {
 
     /// `host.tld`, then at most a dot, a port and a path, up to the end of the run.
     private func bareEnd(at start: Int, _ run: Range<Int>) -> Int? {
-        guard self.bytes[start].isAlphanumeric, start == 0 || Self.bareStarters.contains(self.bytes[start - 1]) else { return nil }
+        guard self.bytes[start].isAlphanumeric, start == 0 || Self.bareStarters.contains(self.bytes[start - 1]) else {
+            return nil
+        }
         var hostEnd = start
         while hostEnd < run.upperBound, Self.isHostOctet(self.bytes[hostEnd]) { hostEnd += 1 }
         var nameEnd = hostEnd
