@@ -3,16 +3,16 @@ import SMTPCore
 import Testing
 
 @Suite("Dialogue with a downstream server")
-struct ClientRelayMachineTests {
-    private static func machine(_ security: RelaySettings.Security = .none) -> RelayMachine {
-        RelayMachine(settings: RelaySettings(heloName: "gw.test", security: security))
+struct ClientSessionMachineTests {
+    private static func machine(_ security: ClientSessionSettings.Security = .none) -> ClientSessionMachine {
+        ClientSessionMachine(settings: ClientSessionSettings(heloName: "gw.test", security: security))
     }
 
     private static func reply(_ code: Int, _ lines: String...) -> SMTPReply {
         SMTPReply.received(code: code, lines: lines)!
     }
 
-    private static func send(_ line: String) -> RelayMachine.Action { .send(Array((line + "\r\n").utf8)) }
+    private static func send(_ line: String) -> ClientSessionMachine.Action { .send(Array((line + "\r\n").utf8)) }
 
     private static let greeting = Self.reply(220, "mx")
     private static let client = ClientIdentity(address: .loopback4)
@@ -41,9 +41,9 @@ struct ClientRelayMachineTests {
 
     @Test(
         "plain text behind the reply to STARTTLS ends the connection",
-        arguments: [RelaySettings.Security.opportunistic, .required]
+        arguments: [ClientSessionSettings.Security.opportunistic, .required]
     )
-    func injection(security: RelaySettings.Security) {
+    func injection(security: ClientSessionSettings.Security) {
         var machine = Self.machine(security)
         _ = machine.received(Self.greeting, unread: 0)
         _ = machine.received(Self.reply(250, "mx", "STARTTLS"), unread: 0)
@@ -59,7 +59,7 @@ struct ClientRelayMachineTests {
     func requiresTLS(how: String) {
         var machine = Self.machine(.required)
         _ = machine.received(Self.greeting, unread: 0)
-        var actions: [RelayMachine.Action]
+        var actions: [ClientSessionMachine.Action]
         switch how {
         case "not offered": actions = machine.received(Self.reply(250, "mx"), unread: 0)
         case "refused":
