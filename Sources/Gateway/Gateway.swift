@@ -67,8 +67,6 @@ package final class Gateway: Sendable {
         let snapshot = self.snapshot
         let configuration = snapshot.configuration
         let tls = try TLSContexts(configuration)
-        // The scanner is there before the first connection: no message slips by while it starts.
-        try await self.services.start(configuration)
         for (index, listener) in configuration.listeners.enumerated() {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             let context = tls.context(for: listener)
@@ -104,6 +102,7 @@ package final class Gateway: Sendable {
             try Privileges.become(user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
+        try await self.services.start()
         await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
     }
 

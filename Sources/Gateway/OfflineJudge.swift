@@ -29,11 +29,11 @@ package final class OfflineJudge: Sendable {
     package init(snapshot: GatewaySnapshot, logger: Logger = Logger(label: "outpost") { _ in SwiftLogNoOpLogHandler() }) throws {
         self.snapshot = snapshot
         self.threads.start()
-        self.scanner = ScannerSlot(logger: logger)
+        self.scanner = try ScannerSlot(snapshot.configuration, logger: logger)
         self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)
     }
 
-    package func start() async throws { try await self.scanner.use(self.snapshot.configuration) }
+    package func start() async throws { try await self.scanner.start() }
 
     package func stop() async {
         await self.scanner.stop()

@@ -45,8 +45,8 @@ package final class QuarantineReleaser: Sendable {
     {
         let antivirus = self.snapshot.configuration.antivirus
         guard antivirus.engine != .none else { return nil }
-        let slot = ScannerSlot(logger: self.logger)
-        try await slot.use(self.snapshot.configuration)
+        let slot = try ScannerSlot(self.snapshot.configuration, logger: self.logger)
+        try await slot.start()
         let message = ParsedMessage(try content.bytes(), limits: self.snapshot.parserLimits)
         let subject = ScanSubject(message: content, parts: message.partsForScan)
         let findings = await slot.scan(subject, budget: .seconds(antivirus.budgetSeconds))

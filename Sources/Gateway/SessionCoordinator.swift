@@ -46,7 +46,7 @@ final class SessionCoordinator: SMTPSession {
         switch question {
         case .connected(let client):
             self.client = client
-            answer(self.snapshot.refusal(ofClient: client).map { .close($0) } ?? .proceed)
+            answer(self.snapshot.senders.connectionVerdict(client: client.address).map { .close($0) } ?? .proceed)
         case .hello(let client):
             self.client = client
             answer(.capabilities(self.capabilities))
@@ -93,7 +93,9 @@ final class SessionCoordinator: SMTPSession {
     }
 
     private func begin(_ mail: MailCommand) -> SMTPReply {
-        if let refusal = self.snapshot.refusal(ofSender: mail.reversePath, client: self.client) { return refusal }
+        if let refusal = self.snapshot.senders.mailVerdict(client: self.client.address, reversePath: mail.reversePath) {
+            return refusal
+        }
         self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
         return Self.senderOK
     }
