@@ -98,8 +98,8 @@ package final class Gateway: Sendable {
             self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = bound }
             self.logger.log(.notice, "listening", [.address: "\(bound.localAddress.map { "\($0)" } ?? "inherited socket")"])
         }
-        if let user = configuration.runAsUser {
-            try Privileges.become(user)
+        if let user = configuration.runAsUser, CurrentProcess.isRoot {
+            try CurrentProcess.become(user: user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
         try await self.services.start()
@@ -204,7 +204,7 @@ extension GatewaySnapshot {
         }
         for name in [self.configuration.runAsUser, self.configuration.antivirus.runAsUser].compactMap({ $0 }) {
             do {
-                _ = try UserAccount(named: name)
+                try CurrentProcess.checkUser(name)
             } catch {
                 problems.append("user: \(error)")
             }
