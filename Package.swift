@@ -110,7 +110,8 @@ let package = Package(
         tests(
             "SMTPServerTests",
             [
-                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore, nioPosix,
+                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore,
+                nioPosix,
                 nioEmbedded, logging,
             ]
         ),
