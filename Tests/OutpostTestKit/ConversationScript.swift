@@ -94,6 +94,12 @@ public struct ConversationScript: Sendable, CustomStringConvertible {
 
     public static let directory = Fixture.directory.appending(path: "conversations")
 
+    /// One that stands in a test.
+    public static func parse(_ text: String, name: String) throws -> ConversationScript {
+        var parser = ConversationParser(file: URL(filePath: name), name: name)
+        return try parser.parse(text)
+    }
+
     /// All conversations of the repository, by name.
     public static func all() throws -> [ConversationScript] {
         let base = self.directory.path + "/"
