@@ -58,7 +58,12 @@ package struct LineLogHandler: LogHandler {
     /// Quotes a value with white space, quotes or control characters in it: one event stays one line, whatever a client
     /// sent.
     private static func quotedIfNeeded(_ text: String) -> String {
-        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x5c && $0 != 0x7f && $0 != 0x3d }
+        let isPlain =
+            !text.isEmpty
+            && text.unicodeScalars.allSatisfy { scalar in
+                // Controls are those of C1, too: U+0085 is a line end to some readers.
+                scalar.value > 0x20 && !(0x7f...0x9f).contains(scalar.value) && scalar != "\"" && scalar != "\\" && scalar != "="
+            }
         return isPlain ? text : JSONText.string(text)
     }
 
