@@ -40,8 +40,9 @@ extension IntegrationTests {
             let closed = try ProgramUnderTest(file)
             let client = try SMTPTestClient(connecting: closed.port)
             client.socket.write("PROXY TCP4 192.0.2.77 127.0.0.1 40000 25\r\n")
-            _ = client.socket.rest()
-            #expect(!closed.log.contains("192.0.2.77"))
+            let first = try client.reply()
+            #expect(try first.isPermanent || client.reply().isPermanent)
+            #expect(!closed.log.contains("client=192.0.2.77"))
         }
 
         @Test("XCLIENT counts from a trusted network only")
@@ -72,6 +73,9 @@ extension IntegrationTests {
         @Test("required TLS is verified: the right name passes, another is refused with 451 4.7.5")
         func requiredTLS() throws {
             let authority = try TestCertificates()
+            let other = try TestCertificates(name: "Another")
+            // Their files go with them.
+            defer { withExtendedLifetime([authority, other]) {} }
             let files = try authority.make(["localhost"])
             let postfix = try PostfixInstance(settings: [
                 "smtpd_tls_cert_file = \(files.certificate)", "smtpd_tls_key_file = \(files.privateKey)",
@@ -93,7 +97,7 @@ extension IntegrationTests {
 
             // Nor is this authority to be trusted.
             file.downstream = ["localhost:\(postfix.port)"]
-            file.domain = ["downstream_tls: required", "downstream_tls_ca: \(try TestCertificates(name: "Another").authority)"]
+            file.domain = ["downstream_tls: required", "downstream_tls_ca: \(other.authority)"]
             let wrongAuthority = try ProgramUnderTest(file)
             #expect(try SMTPTestClient(port: wrongAuthority.port).send(TestMail().octets).text.hasPrefix("451 4.7.5"))
 

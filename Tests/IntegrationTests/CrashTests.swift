@@ -61,7 +61,7 @@ extension IntegrationTests {
                 DispatchQueue.concurrentPerform(iterations: 4) { number in
                     if number == 0 {
                         // From the first moments of the first message on, to somewhere in the middle of the twentieth.
-                        usleep(UInt32(round * round) * 120 + 500)
+                        usleep(UInt32(round * round) * 500 + 3_000)
                         process.signal(SIGKILL)
                         process.waitForExit()
                         return

@@ -115,7 +115,7 @@ extension IntegrationTests {
         func graceEnds() throws {
             let server = try RecordingMailServer()
             var file = GatewayFile.bare(downstream: server.port)
-            file.limits = ["grace: 500ms"]
+            file.limits = ["grace: 1s"]
             let gateway = try ProgramUnderTest(file)
             let busy = try SMTPTestClient(port: gateway.port)
             #expect(try busy.begin().code == 354)
