@@ -109,7 +109,11 @@ let package = Package(
         tests("SMTPCoreTests", ["SMTPCore", "MailTypes", "OutpostTestKit", nioCore]),
         tests(
             "SMTPServerTests",
-            ["SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
+            [
+                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore,
+                nioPosix,
+                nioEmbedded, logging,
+            ]
         ),
         tests(
             "SMTPClientTests",

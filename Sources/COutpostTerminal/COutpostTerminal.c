@@ -46,7 +46,9 @@ static void restore(void) {
     }
     entered = 0;
     write_all(leave_sequence, sizeof leave_sequence - 1);
-    tcsetattr(terminal_input, TCSAFLUSH, &saved_settings);
+    // The call waits for output to drain, and a signal may end that wait before anything is set.
+    while (tcsetattr(terminal_input, TCSAFLUSH, &saved_settings) != 0 && errno == EINTR) {
+    }
 }
 
 static void on_ending(int number) {

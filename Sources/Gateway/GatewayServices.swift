@@ -20,7 +20,7 @@ final class GatewayServices: Sendable {
 
     init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
         // Root makes them for the user that the process becomes after binding.
-        let owner = UserAccount.isRoot ? try configuration.runAsUser.map { try UserAccount(named: $0) } : nil
+        let owner = CurrentProcess.isRoot ? configuration.runAsUser : nil
         let directories = [
             configuration.dataDirectory, configuration.temporaryDirectory, configuration.runDirectory,
             configuration.quarantineDirectory,
@@ -32,7 +32,7 @@ final class GatewayServices: Sendable {
         self.log = TransactionLog(logger, observer: observer)
         self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)
         self.threads.start()
-        self.scanner = ScannerSlot(logger: logger)
+        self.scanner = try ScannerSlot(configuration, logger: logger)
         self.inspector = MessageInspector(
             threads: self.threads,
             scanner: self.scanner,
@@ -41,8 +41,8 @@ final class GatewayServices: Sendable {
         self.quarantine = try Quarantine(configuration, logger: logger)
     }
 
-    func start(_ configuration: GatewayConfiguration) async throws {
-        try await self.scanner.use(configuration)
+    func start() async throws {
+        try await self.scanner.start()
         self.quarantine?.startRetention()
     }
 

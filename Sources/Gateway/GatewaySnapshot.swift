@@ -17,8 +17,7 @@ package final class GatewaySnapshot: Sendable {
     package let rules: RuleSet?
     let recipients: RecipientTable
     let checks: MessageChecks
-    let allowList: SenderList
-    let denyList: SenderList
+    let senders: SenderGate
     let parserLimits: ParserLimits
     let downstreamRoutes: [DownstreamRoute]
     private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
@@ -29,9 +28,8 @@ package final class GatewaySnapshot: Sendable {
         self.generation = generation
         self.rules = rules
         self.recipients = RecipientTable(configuration.domains)
-        self.checks = MessageChecks(configuration)
-        self.allowList = SenderList(configuration.lists.allow)
-        self.denyList = SenderList(configuration.lists.deny)
+        self.checks = MessageChecks(configuration, recipients: self.recipients)
+        self.senders = SenderGate(allow: configuration.lists.allow, deny: configuration.lists.deny)
         var limits = ParserLimits()
         limits.headerSize = configuration.limits.headerSize
         limits.depth = configuration.limits.mimeDepth
@@ -69,22 +67,6 @@ package final class GatewaySnapshot: Sendable {
     func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {
         let deadline = ContinuousClock.now + .seconds(self.configuration.limits.inspectionSeconds)
         return self.evaluators?.evaluate(message, envelope: envelope, deadline: deadline) ?? RuleFindings()
-    }
-
-    /// What a client on the deny list is told; nil for everybody else.
-    func refusal(ofClient client: ClientIdentity) -> SMTPReply? {
-        guard self.allowList.match(client: client.address) == nil, self.denyList.match(client: client.address) != nil else {
-            return nil
-        }
-        return PolicyReply.denied
-    }
-
-    /// The same at MAIL.
-    func refusal(ofSender sender: ReversePath, client: ClientIdentity) -> SMTPReply? {
-        guard self.allowList.match(client: client.address, reversePath: sender) == nil,
-            self.denyList.match(reversePath: sender) != nil
-        else { return nil }
-        return PolicyReply.denied
     }
 }
 

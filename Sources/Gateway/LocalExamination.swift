@@ -48,7 +48,7 @@ struct LocalExamination: Sendable {
         var reports = [CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)]
         parsed(message, key, known.scan)
 
-        let checks = snapshot.checks.run(message: message, subject: subject)
+        let checks = snapshot.checks.run(message, subject)
         reports += checks.reports
         let watch = Stopwatch()
         let rules = known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope)
@@ -56,8 +56,11 @@ struct LocalExamination: Sendable {
             let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
             reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))
         }
-        let client = subject.envelope.client.address
-        let reversePath = subject.envelope.reversePath
+        let listed = snapshot.senders.matches(
+            client: subject.envelope.client.address,
+            reversePath: subject.envelope.reversePath,
+            headerFrom: SenderCheck.headerFrom(message)
+        )
         return .success(
             LocalExamination(
                 key: key,
@@ -66,18 +69,10 @@ struct LocalExamination: Sendable {
                 reports: reports,
                 subject: self.listing(message, "Subject"),
                 headerFrom: self.listing(message, "From"),
-                // Anybody can write any From: it may speak against a message, not for it.
-                allowed: snapshot.allowList.match(client: client, reversePath: reversePath),
-                denied: snapshot.denyList.isEmpty
-                    ? nil : snapshot.denyList.match(client: client, reversePath: reversePath, headerFrom: self.authors(message))
+                allowed: listed.allowed,
+                denied: listed.denied
             )
         )
-    }
-
-    private static func authors(_ message: ParsedMessage) -> [MailAddress] {
-        message.fields(named: "From").flatMap { message.mailboxes(in: $0) }.compactMap {
-            MailAddress($0.address, allowUTF8: true)
-        }
     }
 
     private static func listing(_ message: ParsedMessage, _ name: String) -> String {
@@ -87,12 +82,12 @@ struct LocalExamination: Sendable {
 }
 
 extension ParsedMessage {
-    /// Each leaf as our parser decodes it. The engine takes messages apart by itself, too; what both see differently is
-    /// where viruses hide.
+    /// Each leaf as our parser decodes it, files that are written into text by uuencode, and messages inside an encoding. The
+    /// engine takes messages apart by itself, too; what both see differently is where viruses hide.
     var partsForScan: [[UInt8]] {
-        self.parts.filter { part in
-            part.type != "multipart" && part.body.count > 0 && (self.parts.count > 1 || part.encoding != .identity)
-        }
-        .map { self.content(of: $0) }
+        let leaves = self.parts.filter { !$0.isContainer && $0.body.count > 0 }
+        // A single plain part is the message itself, which the engine gets anyway.
+        let decoded = leaves.filter { self.parts.count > 1 || $0.encoding != .identity }.map { self.content(of: $0) }
+        return decoded + leaves.flatMap { self.uuencodedFiles(in: $0).map(\.content) }
     }
 }

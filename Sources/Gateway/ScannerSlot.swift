@@ -6,17 +6,21 @@ import VirusScan
 
 /// Holds the virus engine that the configuration names, and exchanges it on reload.
 final class ScannerSlot: VirusScanner {
-    private enum Engine: Sendable {
+    fileprivate enum Engine: Sendable {
         case off
         case builtin(ScannerSupervisor)
         case clamd(ClamdScanner)
     }
 
-    private let engine = Mutex(Engine.off)
+    private let engine: Mutex<Engine>
     private let logger: Logger
 
-    init(logger: Logger) {
+    /// The configured engine is in place from the start, so that no message slips by unscanned; `start` sets it to work.
+    /// - Parameter runDirectory: where the scanner's sockets are; nil: the gateway's own place.
+    /// - Throws: when it can never run, e.g. because of a path.
+    init(_ configuration: GatewayConfiguration, runDirectory: String? = nil, logger: Logger) throws {
         self.logger = logger
+        self.engine = Mutex(try Engine(configuration, runDirectory: runDirectory, logger: logger))
     }
 
     func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {
@@ -27,43 +31,21 @@ final class ScannerSlot: VirusScanner {
         }
     }
 
-    /// Exchanges the engine for the one that is configured. Scans that come while it starts wait for it within their budget.
-    /// - Throws: when it can never run, e.g. because of a path; then the old one stays.
+    /// Scans that come before the engine is ready wait for it within their budget. Root's privileges must be gone by now:
+    /// the scanner's directories are the running user's.
+    func start() async throws {
+        try await self.engine.withLock({ $0 }).start()
+    }
+
+    /// Exchanges the engine for the one that a new configuration names; the one in use answers until that can.
     func use(_ configuration: GatewayConfiguration) async throws {
-        switch configuration.antivirus.engine {
-        case .none:
-            await self.exchange(.off)
-        case .builtin:
-            let supervisor = try ScannerSupervisor(
-                configuration: ScannerSupervisor.Configuration(configuration),
-                logger: self.logger
-            )
-            try await supervisor.start()
-            if !self.isOff {
-                // The engine in use answers until the next one can.
-                await supervisor.started()
-            }
-            await self.exchange(.builtin(supervisor))
-        case .clamd:
-            let endpoints = try configuration.antivirus.clamd.map { text in
-                guard let endpoint = ClamdEndpoint(text) else {
-                    throw Gateway.StartError("antivirus.clamd: \(text) is neither unix:/path nor host:port")
-                }
-                return endpoint
-            }
-            await self.exchange(
-                .clamd(ClamdScanner(configuration: ClamdScanner.Configuration(endpoints: endpoints), logger: self.logger))
-            )
-        }
+        let next = try Engine(configuration, logger: self.logger)
+        try await next.start()
+        if case .builtin(let supervisor) = next { await supervisor.started() }
+        await self.exchange(next)
     }
 
     func stop() async { await self.exchange(.off) }
-
-    private var isOff: Bool {
-        self.engine.withLock { engine in
-            if case .off = engine { true } else { false }
-        }
-    }
 
     private func exchange(_ next: Engine) async {
         let previous = self.engine.withLock { engine in
@@ -71,7 +53,36 @@ final class ScannerSlot: VirusScanner {
             engine = next
             return previous
         }
-        switch previous {
+        await previous.stop()
+    }
+}
+
+extension ScannerSlot.Engine {
+    init(_ configuration: GatewayConfiguration, runDirectory: String? = nil, logger: Logger) throws {
+        switch configuration.antivirus.engine {
+        case .none:
+            self = .off
+        case .builtin:
+            var settings = ScannerSupervisor.Configuration(configuration)
+            settings.runDirectory = runDirectory ?? settings.runDirectory
+            self = .builtin(try ScannerSupervisor(configuration: settings, logger: logger))
+        case .clamd:
+            let endpoints = try configuration.antivirus.clamd.map { text in
+                guard let endpoint = ClamdEndpoint(text) else {
+                    throw Gateway.StartError("antivirus.clamd: \(text) is neither unix:/path nor host:port")
+                }
+                return endpoint
+            }
+            self = .clamd(ClamdScanner(configuration: ClamdScanner.Configuration(endpoints: endpoints), logger: logger))
+        }
+    }
+
+    func start() async throws {
+        if case .builtin(let supervisor) = self { try await supervisor.start() }
+    }
+
+    func stop() async {
+        switch self {
         case .off: break
         case .builtin(let supervisor): await supervisor.stop()
         case .clamd(let scanner): await scanner.stop()

@@ -27,6 +27,8 @@ final class SessionCoordinator: SMTPSession {
     private let downstreams: DownstreamPool
     private var client: ClientIdentity
     private var transaction: Transaction?
+    /// The message that is being judged or handed on.
+    private var fate: MessageFate?
 
     init(
         client: ClientIdentity,
@@ -46,7 +48,7 @@ final class SessionCoordinator: SMTPSession {
         switch question {
         case .connected(let client):
             self.client = client
-            answer(self.snapshot.refusal(ofClient: client).map { .close($0) } ?? .proceed)
+            answer(self.snapshot.senders.connectionVerdict(client: client.address).map { .close($0) } ?? .proceed)
         case .hello(let client):
             self.client = client
             answer(.capabilities(self.capabilities))
@@ -68,6 +70,7 @@ final class SessionCoordinator: SMTPSession {
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {
+        self.fate?.clientLeft()
         self.transactionReset()
         self.services.log.connectionClosed(summary)
     }
@@ -93,7 +96,9 @@ final class SessionCoordinator: SMTPSession {
     }
 
     private func begin(_ mail: MailCommand) -> SMTPReply {
-        if let refusal = self.snapshot.refusal(ofSender: mail.reversePath, client: self.client) { return refusal }
+        if let refusal = self.snapshot.senders.mailVerdict(client: self.client.address, reversePath: mail.reversePath) {
+            return refusal
+        }
         self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
         return Self.senderOK
     }
@@ -174,7 +179,9 @@ final class SessionCoordinator: SMTPSession {
             eventLoop: self.eventLoop,
             stopwatch: transaction.stopwatch
         )
+        self.fate = fate
         fate.decide { reply in
+            self.fate = nil
             if self.transaction?.id == transaction.id { self.transaction = nil }
             answer(.replies([reply]))
         }

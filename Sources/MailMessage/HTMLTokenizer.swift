@@ -3,6 +3,11 @@
 struct HTMLName: Hashable {
     let key: UInt64
 
+    /// One word is hashed, not its parts: tables of names are asked for every tag.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(self.key)
+    }
+
     init(_ bytes: [UInt8], _ range: Range<Int>) {
         guard range.count <= 10 else {
             self.key = 0

@@ -336,15 +336,23 @@ extension MIMETree {
         let whole = Self.hash(self.bytes, start..<end)
         let isClosing = end - start >= 2 && self.bytes[end - 1] == 0x2d && self.bytes[end - 2] == 0x2d
         let closing = isClosing ? Self.hash(self.bytes, start..<(end - 2)) : 0
+        // A closed multipart gives way to one around it with the same boundary.
+        var closed: (level: Int, isClose: Bool)?
         for level in self.stack.indices.reversed() {
             self.work += 1
             guard let boundary = self.stack[level].boundary else { continue }
-            if boundary.hash == whole, boundary.bytes.elementsEqual(self.bytes[start..<end]) { return (level, false) }
-            if isClosing, boundary.hash == closing, boundary.bytes.elementsEqual(self.bytes[start..<(end - 2)]) {
-                return (level, true)
+            let match: (level: Int, isClose: Bool)
+            if boundary.hash == whole, boundary.bytes.elementsEqual(self.bytes[start..<end]) {
+                match = (level, false)
+            } else if isClosing, boundary.hash == closing, boundary.bytes.elementsEqual(self.bytes[start..<(end - 2)]) {
+                match = (level, true)
+            } else {
+                continue
             }
+            if !self.stack[level].isClosed { return match }
+            if closed == nil { closed = match }
         }
-        return nil
+        return closed
     }
 
     /// FNV-1a; a match is confirmed octet by octet.

@@ -29,6 +29,7 @@ struct ParameterizedValue {
         var count = 0
         while count < Self.maximumParameters, let (name, text) = self.scanner.readParameter() {
             count += 1
+            guard !name.isEmpty else { continue }
             self.add(name, text, to: &pieces, order: &order)
         }
         for name in order {
@@ -129,10 +130,12 @@ struct TokenScanner {
         self.bytes = bytes
     }
 
-    /// All up to the first semicolon, without comments and white space.
+    /// All up to the first semicolon, without comments and white space. A parameter ends it, too: senders leave the semicolon
+    /// out, and readers do not mind.
     mutating func readValue() -> [UInt8] {
         var result: [UInt8] = []
         while self.position < self.bytes.count, self.bytes[self.position] != 0x3b {
+            if !result.isEmpty, self.beginsParameterBehindSpace() { break }
             if self.bytes[self.position] == 0x28 {
                 self.skipComment()
                 continue
@@ -158,6 +161,21 @@ struct TokenScanner {
             self.skipBlanksAndComments()
             return (name, self.readParameterValue())
         }
+    }
+
+    /// Whether white space stands here and behind it a name with `=`. Looks no further than the word behind, so that each
+    /// word is looked at twice at most.
+    private func beginsParameterBehindSpace() -> Bool {
+        guard self.bytes[self.position].isSpace, self.position + 1 < self.bytes.count else { return false }
+        var index = self.position + 1
+        guard self.bytes[index].isLetter else { return false }
+        while index < self.bytes.count {
+            let octet = self.bytes[index]
+            if octet == 0x3d { return true }
+            guard octet.isAlphanumeric || octet == 0x2d || octet == 0x2a || octet == 0x5f else { return false }
+            index += 1
+        }
+        return false
     }
 
     private mutating func skipSeparators() {
@@ -207,6 +225,7 @@ struct TokenScanner {
         }
         var result: [UInt8] = []
         while self.position < self.bytes.count, self.bytes[self.position] != 0x3b {
+            if self.beginsParameterBehindSpace() { break }
             if self.bytes[self.position] == 0x28, result.last?.isSpace == true {
                 self.skipComment()
                 continue

@@ -87,6 +87,20 @@ package final class ParsedMessage: Sendable {
         return (decoded.bytes, StructureAnomaly(kind: kind, part: part.index, offset: part.body.lowerBound))
     }
 
+    /// Files that stand uuencoded in a part's text (or are the part, with that transfer encoding).
+    package func uuencodedFiles(in part: MIMEPart) -> [UuencodedFile] {
+        guard part.type == "text" || part.encoding == .uuencode else { return [] }
+        let text = part.encoding == .uuencode ? [UInt8](self.bytes[part.body]) : self.content(of: part)
+        return Uuencode.blocks(text, 0..<text.count).map { block in
+            UuencodedFile(
+                name: Charset.toUTF8([UInt8](text[block.fileName]), named: nil).text,
+                content: Uuencode.decode(text, block.data),
+                offset: block.whole.lowerBound,
+                isComplete: block.isComplete
+            )
+        }
+    }
+
     /// The parts directly within a part.
     package func children(of part: MIMEPart) -> [MIMEPart] {
         self.parts.filter { $0.parent == part.index }
@@ -101,4 +115,14 @@ package final class ParsedMessage: Sendable {
         limits.depth /= 2
         return ParsedMessage(self.content(of: part), limits: limits)
     }
+}
+
+/// A file that stands uuencoded in text.
+package struct UuencodedFile: Hashable, Sendable {
+    package var name: String
+    package var content: [UInt8]
+    /// Of its `begin` line, in octets from the start of the part's content.
+    package var offset: Int
+    /// The `end` line is there.
+    package var isComplete: Bool
 }

@@ -20,6 +20,8 @@ private struct AddressListReader {
     var spelling: [UInt8] = []
     var comment: [UInt8] = []
     var angle: [UInt8]?
+    /// No quote without an end was met so far.
+    var hasClosedQuotes = true
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
@@ -55,6 +57,12 @@ private struct AddressListReader {
     private mutating func quotedString() {
         let start = self.index
         self.index += 1
+        // A quote that is never closed must not hide the address behind it; it is looked for once, or a field full of
+        // quotes would cost the square of its length.
+        guard self.hasClosedQuotes, self.isClosed(from: self.index) else {
+            self.hasClosedQuotes = false
+            return
+        }
         while self.index < self.bytes.count, self.bytes[self.index] != UInt8(ascii: "\"") {
             if self.bytes[self.index] == UInt8(ascii: "\\"), self.index + 1 < self.bytes.count { self.index += 1 }
             self.phrase.append(self.bytes[self.index])
@@ -62,6 +70,16 @@ private struct AddressListReader {
         }
         self.index = min(self.index + 1, self.bytes.count)
         self.spelling += self.bytes[start..<self.index]
+    }
+
+    /// There is a quote from `start` on that no backslash escapes.
+    private func isClosed(from start: Int) -> Bool {
+        var index = start
+        while index < self.bytes.count {
+            if self.bytes[index] == UInt8(ascii: "\"") { return true }
+            index += self.bytes[index] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        return false
     }
 
     /// The text between parentheses, inner ones included.

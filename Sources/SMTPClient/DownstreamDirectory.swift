@@ -10,10 +10,16 @@ package final class DownstreamDirectory: Sendable {
     private struct RouteState {
         var capabilities: DownstreamCapabilities?
         var openConnections = 0
-        /// In order of arrival, over all event loops. Each is called once, when a slot was taken for it.
-        var slotWaiters: [@Sendable () -> Void] = []
+        /// In order of arrival, over all event loops.
+        var slotWaiters: [SlotWaiter] = []
         /// Asks each event loop that uses the route to close an idle connection.
         var reclaimers: [Int: @Sendable () -> Void] = [:]
+    }
+
+    private struct SlotWaiter {
+        let registration: Int
+        /// Called once, when a slot was taken for it.
+        let granted: @Sendable () -> Void
     }
 
     private struct TrustKey: Hashable {
@@ -122,7 +128,7 @@ extension DownstreamDirectory {
     /// Takes one of the route's connections.
     /// - Parameter later: called from any thread when one is free, if none is now; it is taken then.
     /// - Returns: whether it was taken at once.
-    func takeSlot(_ route: DownstreamRoute, later: @escaping @Sendable () -> Void) -> Bool {
+    func takeSlot(_ route: DownstreamRoute, for registration: Int, later: @escaping @Sendable () -> Void) -> Bool {
         let (isTaken, reclaimers) = self.state.withLock { state -> (Bool, [@Sendable () -> Void]) in
             var routeState = state.routes[route] ?? RouteState()
             defer { state.routes[route] = routeState }
@@ -130,7 +136,7 @@ extension DownstreamDirectory {
                 routeState.openConnections += 1
                 return (true, [])
             }
-            routeState.slotWaiters.append(later)
+            routeState.slotWaiters.append(SlotWaiter(registration: registration, granted: later))
             return (false, Array(routeState.reclaimers.values))
         }
         for reclaim in reclaimers { reclaim() }
@@ -141,14 +147,15 @@ extension DownstreamDirectory {
         let next = self.state.withLock { state -> (@Sendable () -> Void)? in
             guard var routeState = state.routes[route] else { return nil }
             defer { state.routes[route] = routeState }
-            guard routeState.slotWaiters.isEmpty else { return routeState.slotWaiters.removeFirst() }
+            guard routeState.slotWaiters.isEmpty else { return routeState.slotWaiters.removeFirst().granted }
             routeState.openConnections -= 1
             return nil
         }
         next?()
     }
 
-    func hasWaiters(_ route: DownstreamRoute) -> Bool {
-        self.state.withLock { $0.routes[route]?.slotWaiters.isEmpty == false }
+    /// Whether another event loop waits for a slot.
+    func hasWaiters(_ route: DownstreamRoute, besides registration: Int) -> Bool {
+        self.state.withLock { $0.routes[route]?.slotWaiters.contains { $0.registration != registration } == true }
     }
 }

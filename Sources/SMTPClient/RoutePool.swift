@@ -56,7 +56,7 @@ final class RoutePool {
     }
 
     func giveBack(_ connection: DownstreamConnection) {
-        let othersWait = self.directory.hasWaiters(self.route)
+        let othersWait = self.directory.hasWaiters(self.route, besides: self.registration)
         self.perform(self.machine.giveBack(connection.id, othersWait: othersWait, now: .now()))
     }
 
@@ -80,7 +80,7 @@ final class RoutePool {
             let handle = WeakRoutePool(self, eventLoop: self.eventLoop)
             let directory = self.directory
             let route = self.route
-            let isTaken = directory.takeSlot(route) {
+            let isTaken = directory.takeSlot(route, for: self.registration) {
                 handle.onLoop {
                     $0.perform($0.machine.slotGranted())
                 } otherwise: {
@@ -121,7 +121,8 @@ final class RoutePool {
 extension RoutePool {
     func attemptSucceeded(_ connection: DownstreamConnection) {
         self.connections[connection.id] = connection
-        self.perform(self.machine.connected(connection.id, now: .now()))
+        let othersWait = self.directory.hasWaiters(self.route, besides: self.registration)
+        self.perform(self.machine.connected(connection.id, othersWait: othersWait, now: .now()))
     }
 
     func attemptFailed(_ id: PoolMachine.ConnectionID, _ loss: ConnectionLoss) {

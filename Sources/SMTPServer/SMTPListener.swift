@@ -140,10 +140,11 @@ package final class SMTPListener: Sendable {
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // One read, then a look at the other connections of the loop.
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            // Thousands of idle sessions shall stay small: buffers begin at the size of commands and grow with content.
+            // A channel keeps its last receive buffer: thousands of idle sessions shall stay small, also those that have
+            // brought large messages. Larger reads measured no faster.
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 2_048, maximum: 65_536)
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 2_048, maximum: 16_384)
             )
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in

@@ -131,6 +131,15 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A connection reset in the handshake is its failure; those above would else close without having heard of one.
+        if case .handshaking = self.state {
+            self.failHandshake(context, "\(error)")
+        } else {
+            context.fireErrorCaught(error)
+        }
+    }
+
     private func continueHandshake(_ context: ChannelHandlerContext) {
         switch self.engine.handshake() {
         case .incomplete:

@@ -165,6 +165,8 @@ struct HeaderTests {
             Parameters(input: "a/b; n=\"open; x=1", value: "a/b", parameters: ["n": "open", "x": "1"]),
             Parameters(input: "a/b;; ;x=1;junk;y = 2", value: "a/b", parameters: ["x": "1", "y": "2"]),
             Parameters(input: "a/b; n=my file.txt", value: "a/b", parameters: ["n": "my file.txt"]),
+            Parameters(input: "a/b x=1 y=\"2\" z=3", value: "a/b", parameters: ["x": "1", "y": "2", "z": "3"]),
+            Parameters(input: "a/b; =1; =", value: "a/b", parameters: [:]),
             Parameters(input: "a/b; x=1; x=2", value: "a/b", parameters: ["x": "1"], hasDuplicates: true),
         ]
     )

@@ -108,4 +108,11 @@ struct TransferDecodingTests {
         let message = ParsedMessage(octets("Content-Transfer-Encoding: x-uuencode\n\nbegin 600 a\n#0V%T\n`\nend\n"))
         #expect(text(message.content(of: message.parts[0])) == "Cat")
     }
+
+    @Test("Files within a text are given out with their names")
+    func uuencodedFiles() {
+        let message = ParsedMessage(crlf("Subject: x\n\nHello,\nbegin 644 c\u{e4}t.txt\n#0V%T\n`\nend\nbye\n"))
+        let files = message.uuencodedFiles(in: message.parts[0])
+        #expect(files == [UuencodedFile(name: "c\u{e4}t.txt", content: octets("Cat"), offset: 8, isComplete: true)])
+    }
 }

@@ -54,6 +54,17 @@ struct EvaluatorTests {
         #expect(try findings("header R \(rule)", subject).hits.map(\.rule) == (hits ? ["R"] : []))
     }
 
+    @Test("A quote without an end hides no address, and a field full of quotes costs little")
+    func quotes() throws {
+        let open = SampleSubject(header: "From: \"Anna <anna@example.org>")
+        #expect(try findings("header R From:addr =~ /^anna\\@example\\.org$/", open).hits.count == 1)
+        let field = "From: \"" + String(repeating: "\\\"", count: 100_000) + " <anna@example.org>"
+        let start = ContinuousClock.now
+        #expect(try findings("header R From:addr =~ /^anna\\@example\\.org$/", SampleSubject(header: field)).hits.count == 1)
+        let duration = ContinuousClock.now - start
+        #expect(duration < .seconds(5))
+    }
+
     @Test("A hit tells where it is, what matched, and which line asked")
     func locations() throws {
         let rules = """

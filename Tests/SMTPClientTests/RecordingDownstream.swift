@@ -34,6 +34,7 @@ final class RecordingDownstream: Sendable {
         var maximumOpen = 0
         var messages: [Message] = []
         var lines: [String] = []
+        var isPaused = false
     }
 
     let keywords: [String]
@@ -66,6 +67,21 @@ final class RecordingDownstream: Sendable {
             .bind(host: "127.0.0.1", port: 0)
             .get()
         self.channel.withLock { $0 = channel }
+    }
+
+    struct NeverHappened: Error {}
+
+    /// Waits for something that the network has yet to bring, ten seconds at most.
+    func waitUntil(_ condition: @Sendable (Record) -> Bool) async throws {
+        for _ in 0..<2_000 {
+            if condition(self.seen) { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw NeverHappened()
+    }
+
+    func hasPaused() async throws {
+        try await self.waitUntil(\.isPaused)
     }
 
     func stop() async {
@@ -103,9 +119,10 @@ private final class RecordingSession: ChannelInboundHandler {
 
     private let server: RecordingDownstream
     private var connection = 0
-    private var buffer: [UInt8] = []
+    private var buffer = ByteBuffer()
     private var isInContent = false
-    private var content: [UInt8] = []
+    private var content = ByteBuffer()
+    private var isAtLineStart = true
     private var mail = ""
     private var recipients: [String] = []
     private var octets = 0
@@ -131,30 +148,28 @@ private final class RecordingSession: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = self.unwrapInboundIn(data)
+        var bytes = self.unwrapInboundIn(data)
         self.octets += bytes.readableBytes
-        self.buffer += bytes.readableBytesView
+        self.buffer.writeBuffer(&bytes)
         if let limit = self.server.pausesAfter, self.octets > limit, !self.hasPaused {
             self.hasPaused = true
+            self.server.record.withLock { $0.isPaused = true }
             context.channel.setOption(.autoRead, value: false).whenComplete { _ in }
         }
-        var start = 0
-        while let end = self.buffer[start...].firstIndex(of: 10) {
-            let line = Array(self.buffer[start...end])
-            start = end + 1
+        while let end = self.buffer.readableBytesView.firstIndex(of: 10) {
+            guard let line = self.buffer.readSlice(length: end - self.buffer.readerIndex + 1) else { break }
             self.take(line, context)
         }
-        self.buffer.removeFirst(start)
+        self.buffer.discardReadBytes()
     }
 
-    private func take(_ line: [UInt8], _ context: ChannelHandlerContext) {
+    private func take(_ line: ByteBuffer, _ context: ChannelHandlerContext) {
+        var line = line
         if self.isInContent {
-            let endsInCRLF = line.count >= 2 && line[line.count - 2] == 13
-            let isAtLineStart = self.content.isEmpty || self.content.suffix(2) == [13, 10]
-            if isAtLineStart, endsInCRLF, line == Array(".\r\n".utf8) {
+            if self.isAtLineStart, line == ByteBuffer(string: ".\r\n") {
                 self.isInContent = false
-                let content = self.content
-                self.content = []
+                let content = Array(self.content.readableBytesView)
+                self.content.clear()
                 self.respond(to: "<content>", usually: "250 2.0.0 Ok: taken", context) {
                     self.server.record.withLock {
                         $0.messages.append(
@@ -165,11 +180,13 @@ private final class RecordingSession: ChannelInboundHandler {
                 self.mail = ""
                 self.recipients = []
             } else {
-                self.content += isAtLineStart && line.first == UInt8(ascii: ".") ? line.dropFirst() : line[...]
+                if self.isAtLineStart, line.readableBytesView.first == UInt8(ascii: ".") { line.moveReaderIndex(forwardBy: 1) }
+                self.isAtLineStart = line.readableBytesView.suffix(2).elementsEqual([13, 10])
+                self.content.writeBuffer(&line)
             }
             return
         }
-        let text = String(decoding: line.dropLast(2), as: UTF8.self)
+        let text = String(decoding: line.readableBytesView.dropLast(2), as: UTF8.self)
         self.server.record.withLock { $0.lines.append(text) }
         self.command(text, context)
     }
@@ -185,7 +202,10 @@ private final class RecordingSession: ChannelInboundHandler {
         case "DATA":
             let isReady = !self.recipients.isEmpty
             let usual = isReady ? "354 go on" : "503 5.5.1 no recipients"
-            self.respond(to: text, usually: usual, context) { self.isInContent = isReady }
+            self.respond(to: text, usually: usual, context) {
+                self.isInContent = isReady
+                self.isAtLineStart = true
+            }
         case "RSET":
             self.mail = ""
             self.recipients = []

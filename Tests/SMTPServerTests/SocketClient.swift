@@ -65,10 +65,11 @@ final class SocketClient {
         try (0..<count).map { _ in Int(try self.reply().prefix(3)) ?? 0 }
     }
 
-    /// All replies until the server closes.
+    /// All replies until the server closes; then closes too, as a client does.
     func codesToEnd() -> [Int] {
         var result: [Int] = []
         while let reply = try? self.reply() { result.append(Int(reply.prefix(3)) ?? 0) }
+        self.endOutput()
         return result
     }
 }

@@ -260,6 +260,15 @@ struct TLSHandlerTests {
         #expect(witness.isInactive)
     }
 
+    @Test("a reset in the handshake is told once, as its failure")
+    func reset() throws {
+        try self.upgrade()
+        self.channel.pipeline.fireErrorCaught(IOError(errnoCode: 104, reason: "read"))
+        #expect(self.witness.events.count == 1)
+        #expect(self.witness.errors.isEmpty)
+        #expect(self.witness.isInactive)
+    }
+
     @Test("closing says close_notify first")
     func goodbye() throws {
         try self.upgrade()

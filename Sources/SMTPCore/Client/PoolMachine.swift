@@ -157,10 +157,11 @@ extension PoolMachine {
         return [.connect(connection)]
     }
 
-    package mutating func connected(_ connection: ConnectionID, now: NIODeadline) -> [Action] {
+    /// - Parameter othersWait: another event loop waits for a slot; whoever this was opened for may be served by now.
+    package mutating func connected(_ connection: ConnectionID, othersWait: Bool, now: NIODeadline) -> [Action] {
         guard self.connections[connection] == .connecting else { return [] }
         self.connectingCount -= 1
-        if self.isShutDown {
+        if self.isShutDown || (othersWait && self.waiters.isEmpty) {
             self.connections[connection] = .closing
             return [.close(connection)]
         }

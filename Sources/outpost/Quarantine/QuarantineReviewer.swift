@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MailStore
 import QuarantineReview
 
@@ -17,6 +18,9 @@ struct QuarantineReviewer: AsyncParsableCommand {
 
     func run() async throws {
         try await CommandFailure.reported {
+            guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {
+                throw CommandFailure(.wrongUse, "a review needs a terminal; list and show work without one")
+            }
             let environment = try await self.quarantine.open()
             let who = QuarantineOptions.caller
             let session = ReviewSession(store: environment.store, who: who) { id in

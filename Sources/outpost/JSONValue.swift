@@ -1,5 +1,3 @@
-import Foundation
-
 /// A value in a line of JSON output.
 enum JSONValue: Encodable {
     case text(String)
@@ -16,11 +14,4 @@ enum JSONValue: Encodable {
         case .null: try container.encodeNil()
         }
     }
-}
-
-/// One object on one line, keys sorted: stable for programs.
-func jsonLine(_ fields: [String: JSONValue]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(fields), as: UTF8.self)
 }
