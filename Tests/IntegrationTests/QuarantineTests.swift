@@ -128,13 +128,24 @@ extension IntegrationTests {
                     environment: ["TERM": "xterm-256color"]
                 )
             }
-            let command =
-                "'\(ProgramUnderTest.path)' quarantine review --config '\(self.gateway.configuration)'; echo status=$?; sleep 60"
-            #expect(try tmux(["new-session", "-d", "-x", "100", "-y", "30", command]).status == 0)
-            defer { _ = try? tmux(["kill-server"]) }
+            let review = "'\(ProgramUnderTest.path)' quarantine review --config '\(self.gateway.configuration)'"
+            // The server of tmux lives on in the background with what this process gave it.
+            let screen = try ChildProgram(
+                ChildProgram.installed("tmux") ?? "tmux",
+                [
+                    "-f", "/dev/null", "-S", directory.path + "/tmux", "new-session", "-d", "-x", "100", "-y", "30",
+                    "\(review); echo status=$?; sleep 60",
+                ],
+                environment: ["TERM": "xterm-256color"],
+                log: directory.path + "/log"
+            )
+            defer {
+                _ = try? tmux(["kill-server"])
+                screen.waitForExit()
+            }
             try Wait.until("the list on the screen") {
-                let screen = try tmux(["capture-pane", "-p"]).output
-                return screen.contains("Please hold this") && screen.contains("TEST_HOLD")
+                let text = try tmux(["capture-pane", "-p"]).output
+                return text.contains("Please hold this") && text.contains("TEST_HOLD")
             }
             _ = try tmux(["send-keys", "q"])
             try Wait.until("the end of the review") { try tmux(["capture-pane", "-p"]).output.contains("status=0") }

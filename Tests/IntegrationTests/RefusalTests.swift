@@ -11,7 +11,10 @@ extension IntegrationTests {
 
         init() throws {
             self.server = try RecordingMailServer()
-            self.gateway = try ProgramUnderTest(GatewayFile(downstream: self.server.port))
+            var file = GatewayFile(downstream: self.server.port)
+            // The doubtful sample has a little more than 4.
+            file.policy = ["tag_score: 4", "hold_score: 8", "reject_score: 15", "virus: reject"]
+            self.gateway = try ProgramUnderTest(file)
         }
 
         private func send(_ mail: TestMail) throws -> SMTPTestClient.Reply {
@@ -38,14 +41,13 @@ extension IntegrationTests {
         func scores() throws {
             let reply = try self.send(TestMail(text: "Hello\r\n\(TestMail.gtube)\r\n"))
             #expect(reply.text.hasPrefix("550 5.7.1"), "\(reply)")
-            for (sample, disposition) in [("06-doubtful", "tag"), ("07-suspicious", "hold")] {
-                let octets = try Fixture.bytes(Fixture.directory.appending(path: "samples/\(sample).eml"))
-                    .replacing([0x0d, 0x0a], with: [0x0a]).replacing([0x0a], with: [0x0d, 0x0a])
+            for (sample, sender, disposition) in [
+                ("06-doubtful.eml", "prize@lottery.example", "tag"), ("07-suspicious.eml", "helpdesk@support.example", "hold"),
+            ] {
                 let count = self.server.messages.count
-                let client = try SMTPTestClient(port: self.gateway.port)
-                let reply = try client.send(octets, from: "prize@lottery.example")
+                let reply = try SMTPTestClient(port: self.gateway.port).send(try TestMail.sample(sample), from: sender)
                 #expect(reply.code == 250, "\(sample): \(reply)")
-                try self.gateway.waitForLog("disposition=\(disposition)")
+                try self.gateway.waitForLog("disposition=\(disposition)", within: .seconds(5))
                 #expect(self.server.messages.count - count == (disposition == "tag" ? 1 : 0))
             }
             let marked = String(decoding: self.server.messages.last?.octets ?? [], as: UTF8.self)

@@ -57,6 +57,13 @@ struct TestMail {
     /// The text that every junk filter refuses.
     static let gtube = ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD", "ANTI-UBE-TEST-EMAIL*C.34X"].joined(separator: "-")
 
+    /// One of `Fixtures/samples` as a mail client sends it, with the harmless file in its place.
+    static func sample(_ name: String) throws -> [UInt8] {
+        try Fixture.bytes(Fixture.directory.appending(path: "samples/\(name)"))
+            .replacing([0x0d, 0x0a], with: [0x0a]).replacing([0x0a], with: [0x0d, 0x0a])
+            .replacing(Array("@EICAR-BASE64@".utf8), with: Array(Data(self.eicar).base64EncodedString().utf8))
+    }
+
     static let canZip = ChildProgram.installed("zip") != nil
 
     /// An archive with one file. What follows the octets makes packing worth while, so that they do not lie in it as they are.
