@@ -135,7 +135,11 @@ let package = Package(
         ),
         tests(
             "GatewayTests",
-            ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]
+            [
+                "Gateway", "ConfigurationFile", "MailPolicy", "MailRules", "MailTypes", "SMTPCore", "SMTPServer", "SMTPClient",
+                "ContentStorage", "MailStore", "OpenSSLKit", "VirusScan", "OutpostTestKit", nioCore, nioPosix, nioEmbedded,
+                logging,
+            ]
         ),
         tests(
             "ConfigurationFileTests",
