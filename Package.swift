@@ -110,7 +110,8 @@ let package = Package(
         tests(
             "SMTPServerTests",
             [
-                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore, nioPosix,
+                "SMTPServer", "SMTPCore", "MailTypes", "ContentStorage", "TLSTransport", "OpenSSLKit", "OutpostTestKit", nioCore,
+                nioPosix,
                 nioEmbedded, logging,
             ]
         ),
@@ -134,7 +135,11 @@ let package = Package(
         ),
         tests(
             "GatewayTests",
-            ["Gateway", "ConfigurationFile", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit", nioCore, nioPosix]
+            [
+                "Gateway", "ConfigurationFile", "MailPolicy", "MailRules", "MailTypes", "SMTPCore", "SMTPServer", "SMTPClient",
+                "ContentStorage", "MailStore", "OpenSSLKit", "VirusScan", "OutpostTestKit", nioCore, nioPosix, nioEmbedded,
+                logging,
+            ]
         ),
         tests(
             "ConfigurationFileTests",

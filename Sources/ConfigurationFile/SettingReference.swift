@@ -318,7 +318,12 @@ enum SettingReference {
         Setting("antivirus.scanner", .path, "Path of `outpost-scanner`. Without it, the one beside the running program."),
         Setting("antivirus.user", .text, "User the scanner runs as, when started as root."),
         Setting("dns", .section, "Name resolution."),
-        Setting("dns.servers", .list(.host(defaultPort: 53)), "[]", "Addresses of DNS servers; empty: the system's."),
+        Setting(
+            "dns.servers",
+            .list(.host(defaultPort: 53)),
+            "[]",
+            "Addresses of DNS servers; empty: the system's. Checked now, used by the sender checks of a later release."
+        ),
         Setting(
             "lists",
             .section,

@@ -61,12 +61,13 @@ package final class Gateway: Sendable {
     /// Where the gateway listens; for tests, whose ports the kernel chooses.
     package var addresses: [SocketAddress] { self.listeners.withLock { $0.values.compactMap(\.localAddress) } }
 
-    /// Binds, becomes the configured user, starts the scanner, learns what the downstream servers can do. Mail is taken from
+    /// Asks what the downstream servers can do, binds, becomes the configured user, starts the scanner. Mail is taken from
     /// the moment this returns; a scanner that is still loading its signatures only makes the first messages wait.
     package func start(inherited: [Int32] = []) async throws {
         let snapshot = self.snapshot
         let configuration = snapshot.configuration
         let tls = try TLSContexts(configuration)
+        await self.learnCapabilities(snapshot.downstreamRoutes)
         for (index, listener) in configuration.listeners.enumerated() {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             let context = tls.context(for: listener)
@@ -98,12 +99,11 @@ package final class Gateway: Sendable {
             self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = bound }
             self.logger.log(.notice, "listening", [.address: "\(bound.localAddress.map { "\($0)" } ?? "inherited socket")"])
         }
-        if let user = configuration.runAsUser {
-            try Privileges.become(user)
+        if let user = configuration.runAsUser, CurrentProcess.isRoot {
+            try CurrentProcess.become(user: user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
         try await self.services.start()
-        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
     }
 
     /// Takes over a new configuration as a whole, or throws and changes nothing. Connections that are open keep the old.
@@ -155,7 +155,7 @@ package final class Gateway: Sendable {
             for key in removed.keys { listeners[key] = nil }
         }
         for listener in removed.values { await listener.shutdown(grace: .seconds(configuration.limits.graceSeconds)) }
-        await self.services.directory.probe(snapshot.downstreamRoutes, on: self.group, logger: self.logger)
+        await self.learnCapabilities(snapshot.downstreamRoutes)
     }
 
     /// Stops taking connections, lets open transactions finish within the grace period, and stops everything that was
@@ -174,6 +174,24 @@ package final class Gateway: Sendable {
         await self.services.stop()
         try? await self.group.shutdownGracefully()
     }
+
+    /// Asks the downstream servers what they can do, which says what clients are promised. Servers that are slow to answer
+    /// are asked in the background; until then, and while they are away, clients are promised little.
+    private func learnCapabilities(_ routes: [DownstreamRoute]) async {
+        let (ended, continuation) = AsyncStream.makeStream(of: Never.self)
+        Task {
+            await self.services.directory.probe(routes, on: self.group, logger: self.logger)
+            continuation.finish()
+        }
+        Task {
+            try? await Task.sleep(for: Self.probeWait)
+            continuation.finish()
+        }
+        for await _ in ended {}
+    }
+
+    /// Servers nearby answer in milliseconds; a gateway whose servers are away starts half a second later.
+    private static let probeWait = Duration.milliseconds(500)
 
     private func makeSession(_ snapshot: GatewaySnapshot) -> SMTPListener.MakeSession {
         let services = self.services
@@ -204,7 +222,7 @@ extension GatewaySnapshot {
         }
         for name in [self.configuration.runAsUser, self.configuration.antivirus.runAsUser].compactMap({ $0 }) {
             do {
-                _ = try UserAccount(named: name)
+                try CurrentProcess.checkUser(name)
             } catch {
                 problems.append("user: \(error)")
             }

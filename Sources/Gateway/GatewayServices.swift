@@ -20,7 +20,7 @@ final class GatewayServices: Sendable {
 
     init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
         // Root makes them for the user that the process becomes after binding.
-        let owner = UserAccount.isRoot ? try configuration.runAsUser.map { try UserAccount(named: $0) } : nil
+        let owner = CurrentProcess.isRoot ? configuration.runAsUser : nil
         let directories = [
             configuration.dataDirectory, configuration.temporaryDirectory, configuration.runDirectory,
             configuration.quarantineDirectory,

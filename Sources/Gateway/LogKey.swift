@@ -31,18 +31,29 @@ package enum LogKey: String, CaseIterable, Sendable {
     case address
     case user
     case version
+
+    static let ordered = Self.allCases.map(\.rawValue)
 }
 
 /// Metadata whose keys cannot be misspelt.
-typealias LogFields = [LogKey: Logger.Metadata.Value]
+struct LogFields: ExpressibleByDictionaryLiteral {
+    private(set) var metadata: Logger.Metadata
+
+    init(dictionaryLiteral elements: (LogKey, Logger.Metadata.Value)...) {
+        // Room for what is added later, so that the table is built once.
+        self.metadata = Logger.Metadata(minimumCapacity: elements.count + 4)
+        for (key, value) in elements { self.metadata[key.rawValue] = value }
+    }
+
+    subscript(key: LogKey) -> Logger.Metadata.Value? {
+        get { self.metadata[key.rawValue] }
+        set { self.metadata[key.rawValue] = newValue }
+    }
+}
 
 extension Logger {
     func log(_ level: Logger.Level, _ message: Logger.Message, _ fields: LogFields) {
         guard level >= self.logLevel else { return }
-        var metadata = Logger.Metadata(minimumCapacity: fields.count)
-        for (key, value) in fields {
-            metadata[key.rawValue] = value
-        }
-        self.log(level: level, message, metadata: metadata)
+        self.log(level: level, message, metadata: fields.metadata)
     }
 }

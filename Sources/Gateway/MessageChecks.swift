@@ -1,5 +1,6 @@
 import MailChecks
 import MailMessage
+import MailPolicy
 import MailTypes
 import SMTPCore
 
@@ -24,7 +25,14 @@ struct MessageChecks: Sendable {
         var findings = CheckFindings()
         let facts = subject.facts
         let checks: [() -> CheckFindings] = [
-            { self.size.run(message, longestLine: facts.longestLine, hasBareLineEnds: facts.hasBareLineEnds) },
+            {
+                self.size.run(
+                    message,
+                    maximumSize: subject.policy.maxMessageSize,
+                    longestLine: facts.longestLine,
+                    hasBareLineEnds: facts.hasBareLineEnds
+                )
+            },
             { self.structure.run(message) },
             { self.sender.run(message, envelope: subject.envelope) },
         ]

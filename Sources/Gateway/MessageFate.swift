@@ -24,6 +24,7 @@ final class MessageFate {
     private var machine: RelayMachine
     private var judgement: Judgement?
     private var completion: ((SMTPReply) -> Void)?
+    private var isClientGone = false
 
     init(
         id: TransactionID,
@@ -61,6 +62,10 @@ final class MessageFate {
         }
     }
 
+    /// Nobody waits for the reply any more: the sender still has the message and will send it again. What is not yet
+    /// delivered or stored then must not be, or it would be there twice.
+    func clientLeft() { self.isClientGone = true }
+
     private func judged(_ judgement: Judgement) {
         let isCaught = judgement.decision.disposition == .hold || judgement.decision.disposition == .reject
         guard isCaught, judgement.skippedRules.isEmpty, let quarantine = self.services.quarantine else {
@@ -92,7 +97,11 @@ final class MessageFate {
             self.deliver(judgement)
         case .store:
             self.downstream?.abort()
-            self.store(judgement)
+            if self.isClientGone {
+                self.perform(self.machine.storeFinished(.failed(reason: "the client has gone")))
+            } else {
+                self.store(judgement)
+            }
         case .reply(let reply, let abortsDownstream, let keepsCopy):
             if abortsDownstream { self.downstream?.abort() }
             self.services.log.transactionFinished(

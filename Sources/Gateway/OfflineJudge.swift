@@ -1,4 +1,5 @@
 import ContentStorage
+import Foundation
 import Logging
 import MailMessage
 import MailPolicy
@@ -6,6 +7,7 @@ import MailTypes
 import NIOCore
 import NIOPosix
 import SMTPCore
+import SystemKit
 
 /// What would be done with a message.
 package struct Opinion: Sendable {
@@ -25,11 +27,13 @@ package final class OfflineJudge: Sendable {
     private let scanner: ScannerSlot
     private let inspector: MessageInspector
     private let clock = TransactionClock()
+    /// Whoever judges a file need not be the gateway's user: sockets of this scanner are in a directory of their own.
+    private let runDirectory = NSTemporaryDirectory() + "outpost-check-\(CurrentProcess.id)"
 
     package init(snapshot: GatewaySnapshot, logger: Logger = Logger(label: "outpost") { _ in SwiftLogNoOpLogHandler() }) throws {
         self.snapshot = snapshot
         self.threads.start()
-        self.scanner = try ScannerSlot(snapshot.configuration, logger: logger)
+        self.scanner = try ScannerSlot(snapshot.configuration, runDirectory: self.runDirectory, logger: logger)
         self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)
     }
 
@@ -37,6 +41,7 @@ package final class OfflineJudge: Sendable {
 
     package func stop() async {
         await self.scanner.stop()
+        Directory.removeTree(self.runDirectory)
         try? await self.threads.shutdownGracefully()
         try? await self.group.shutdownGracefully()
     }

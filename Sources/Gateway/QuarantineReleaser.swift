@@ -1,4 +1,5 @@
 import ContentStorage
+import Foundation
 import Logging
 import MailMessage
 import MailPolicy
@@ -8,6 +9,7 @@ import NIOCore
 import NIOPosix
 import SMTPClient
 import SMTPCore
+import SystemKit
 import VirusScan
 
 /// Sends held messages on: virus scan once more, then through the gateway's own client to the route of their recipients.
@@ -45,7 +47,9 @@ package final class QuarantineReleaser: Sendable {
     {
         let antivirus = self.snapshot.configuration.antivirus
         guard antivirus.engine != .none else { return nil }
-        let slot = try ScannerSlot(self.snapshot.configuration, logger: self.logger)
+        let runDirectory = NSTemporaryDirectory() + "outpost-release-\(CurrentProcess.id)"
+        defer { Directory.removeTree(runDirectory) }
+        let slot = try ScannerSlot(self.snapshot.configuration, runDirectory: runDirectory, logger: self.logger)
         try await slot.start()
         let message = ParsedMessage(try content.bytes(), limits: self.snapshot.parserLimits)
         let subject = ScanSubject(message: content, parts: message.partsForScan)

@@ -16,10 +16,11 @@ final class ScannerSlot: VirusScanner {
     private let logger: Logger
 
     /// The configured engine is in place from the start, so that no message slips by unscanned; `start` sets it to work.
+    /// - Parameter runDirectory: where the scanner's sockets are; nil: the gateway's own place.
     /// - Throws: when it can never run, e.g. because of a path.
-    init(_ configuration: GatewayConfiguration, logger: Logger) throws {
+    init(_ configuration: GatewayConfiguration, runDirectory: String? = nil, logger: Logger) throws {
         self.logger = logger
-        self.engine = Mutex(try Engine(configuration, logger: logger))
+        self.engine = Mutex(try Engine(configuration, runDirectory: runDirectory, logger: logger))
     }
 
     func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {
@@ -57,12 +58,13 @@ final class ScannerSlot: VirusScanner {
 }
 
 extension ScannerSlot.Engine {
-    init(_ configuration: GatewayConfiguration, logger: Logger) throws {
+    init(_ configuration: GatewayConfiguration, runDirectory: String? = nil, logger: Logger) throws {
         switch configuration.antivirus.engine {
         case .none:
             self = .off
         case .builtin:
-            let settings = ScannerSupervisor.Configuration(configuration)
+            var settings = ScannerSupervisor.Configuration(configuration)
+            settings.runDirectory = runDirectory ?? settings.runDirectory
             self = .builtin(try ScannerSupervisor(configuration: settings, logger: logger))
         case .clamd:
             let endpoints = try configuration.antivirus.clamd.map { text in

@@ -27,6 +27,8 @@ final class SessionCoordinator: SMTPSession {
     private let downstreams: DownstreamPool
     private var client: ClientIdentity
     private var transaction: Transaction?
+    /// The message that is being judged or handed on.
+    private var fate: MessageFate?
 
     init(
         client: ClientIdentity,
@@ -68,6 +70,7 @@ final class SessionCoordinator: SMTPSession {
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {
+        self.fate?.clientLeft()
         self.transactionReset()
         self.services.log.connectionClosed(summary)
     }
@@ -176,7 +179,9 @@ final class SessionCoordinator: SMTPSession {
             eventLoop: self.eventLoop,
             stopwatch: transaction.stopwatch
         )
+        self.fate = fate
         fate.decide { reply in
+            self.fate = nil
             if self.transaction?.id == transaction.id { self.transaction = nil }
             answer(.replies([reply]))
         }

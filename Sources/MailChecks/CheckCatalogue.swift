@@ -5,6 +5,7 @@ import MailTypes
 /// is a name of SpamAssassin's rule set, so that nothing counts twice under one name.
 package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
     // size
+    case messageTooLarge = "MESSAGE_TOO_LARGE"
     case lineTooLong = "LINE_TOO_LONG"
     case bareLineEnds = "BARE_LINE_ENDS"
     case headerLarge = "HEADER_LARGE"
@@ -83,17 +84,24 @@ package enum CheckCatalogue {
 
     static func entry(_ symbol: CheckSymbol) -> Entry {
         let (check, score, description) = facts(symbol)
+        let refusal: String? =
+            switch symbol {
+            case .routingLoop: "554 5.4.6 Routing loop: this message has passed too many hosts"
+            case .messageTooLarge: "552 5.3.4 Message too large for this recipient"
+            default: nil
+            }
         return Entry(
             check: check,
             symbol: symbol,
             score: score,
             description: description,
-            action: symbol == .routingLoop ? .reject(text: "554 5.4.6 Routing loop: this message has passed too many hosts") : nil
+            action: refusal.map { .reject(text: $0) }
         )
     }
 
     private static func facts(_ symbol: CheckSymbol) -> (String, Double, String) {
         switch symbol {
+        case .messageTooLarge: ("size", 0, "The message is larger than the recipients' policy allows (RFC 1870 §6.3)")
         case .lineTooLong: ("size", 0.5, "A line has more than 998 octets (RFC 5322 §2.1.1)")
         case .bareLineEnds: ("size", 1, "A single CR or LF stands in the text (RFC 5322 §2.3)")
         case .headerLarge: ("size", 0.5, "The header has more than 64 KiB")

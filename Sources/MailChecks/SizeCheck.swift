@@ -11,10 +11,17 @@ package struct SizeCheck: Sendable {
     package init() {}
 
     /// - Parameters:
+    ///   - maximumSize: octets of the message that the recipients' policy allows.
     ///   - longestLine: octets without CRLF, as the framing counted them.
     ///   - hasBareLineEnds: a bare CR or LF was tolerated in the text.
-    package func run(_ message: ParsedMessage, longestLine: Int, hasBareLineEnds: Bool) -> CheckFindings {
+    package func run(
+        _ message: ParsedMessage,
+        maximumSize: Int = .max,
+        longestLine: Int,
+        hasBareLineEnds: Bool
+    ) -> CheckFindings {
         var hits: [Hit] = []
+        if message.bytes.count > maximumSize { hits.append(CheckSymbol.messageTooLarge.hit()) }
         if longestLine > Self.maximumLine { hits.append(CheckSymbol.lineTooLong.hit()) }
         if hasBareLineEnds { hits.append(CheckSymbol.bareLineEnds.hit()) }
         if let last = message.headerFields.last, last.value.upperBound > Self.largeHeader {

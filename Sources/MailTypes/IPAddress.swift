@@ -142,7 +142,7 @@ extension IPAddress: CustomStringConvertible {
     /// Dotted quad, or the canonical form of RFC 5952 §4.
     package var description: String {
         if self.isIPv4 {
-            return self.octets.map(String.init).joined(separator: ".")
+            return "\(self.low >> 24).\(self.low >> 16 & 0xff).\(self.low >> 8 & 0xff).\(self.low & 0xff)"
         }
         let octets = self.octets
         let groups = (0..<8).map { UInt16(octets[2 * $0]) << 8 | UInt16(octets[2 * $0 + 1]) }

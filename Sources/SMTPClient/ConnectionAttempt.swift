@@ -1,6 +1,5 @@
 import Logging
 import NIOCore
-import NIOPosix
 import SMTPCore
 
 /// Opens one connection of a route: host after host until one is ready for mail.
@@ -28,33 +27,28 @@ final class ConnectionAttempt {
     private func connect(to host: DownstreamHost, withoutTLS: Bool) {
         let loop = self.pool.eventLoop
         let attempt = NIOLoopBound(self, eventLoop: loop)
-        ClientBootstrap(group: loop)
-            .connectTimeout(.seconds(Int64(self.pool.route.connectSeconds)))
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.writeBufferWaterMark, value: DownstreamConnection.writeBuffer)
-            .channelInitializer { channel in
-                // A host with several addresses has several channels tried; one of them is chosen in the end.
-                channel.eventLoop.makeCompletedFuture {
-                    let attempt = attempt.value
-                    let connection = DownstreamConnection(
-                        id: attempt.id,
-                        host: host,
-                        pool: attempt.pool,
-                        withoutTLS: withoutTLS
-                    )
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                }
+        let seconds = self.pool.route.connectSeconds
+        self.pool.connector.connect(host, seconds, loop) { channel in
+            // A host with several addresses has several channels tried; one of them is chosen in the end.
+            channel.eventLoop.makeCompletedFuture {
+                let attempt = attempt.value
+                let connection = DownstreamConnection(
+                    id: attempt.id,
+                    host: host,
+                    pool: attempt.pool,
+                    withoutTLS: withoutTLS
+                )
+                try channel.pipeline.syncOperations.addHandler(connection)
             }
-            .connect(host: host.name, port: Int(host.port))
-            .hop(to: loop)
-            .assumeIsolated()
-            .whenComplete { result in
-                switch result {
-                case .success(let channel): self.connected(channel, host, withoutTLS: withoutTLS)
-                case .failure(let error): self.failed(host, .unreachable("\(error)"), withoutTLS: withoutTLS)
-                }
+        }
+        .hop(to: loop)
+        .assumeIsolated()
+        .whenComplete { result in
+            switch result {
+            case .success(let channel): self.connected(channel, host, withoutTLS: withoutTLS)
+            case .failure(let error): self.failed(host, .unreachable("\(error)"), withoutTLS: withoutTLS)
             }
+        }
     }
 
     private func connected(_ channel: any Channel, _ host: DownstreamHost, withoutTLS: Bool) {

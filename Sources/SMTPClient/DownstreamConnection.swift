@@ -167,9 +167,19 @@ final class DownstreamConnection: ChannelInboundHandler {
 // MARK: - Actions
 
 extension DownstreamConnection {
+    /// The outcome is told last: whoever hears it may begin the next message at once, and by then this connection can be
+    /// back in the pool.
     private func perform(_ actions: [ClientSessionMachine.Action]) {
-        for action in actions { self.perform(action) }
+        var ended: (transaction: DownstreamTransaction, outcome: DeliveryOutcome)?
+        for action in actions {
+            if case .outcome(let outcome) = action {
+                ended = self.release().map { ($0, outcome) }
+            } else {
+                self.perform(action)
+            }
+        }
         self.setDeadline()
+        if let ended { ended.transaction.ended(ended.outcome) }
     }
 
     private func perform(_ action: ClientSessionMachine.Action) {
@@ -179,7 +189,7 @@ extension DownstreamConnection {
         case .ready(let capabilities): self.setUpEnded(.success(capabilities))
         case .answer(let replies): self.transaction?.answered(replies)
         case .sendContent: self.sendContent()
-        case .outcome(let outcome): self.release()?.ended(outcome)
+        case .outcome: preconditionFailure("outcomes are told when all else is done")
         case .idle:
             self.release()
             self.isUsed = true

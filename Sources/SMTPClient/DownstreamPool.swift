@@ -8,12 +8,19 @@ package final class DownstreamPool {
     let eventLoop: any EventLoop
     let directory: DownstreamDirectory
     let logger: Logger
+    private let connector: DownstreamConnector
     private var routes: [DownstreamRoute: RoutePool] = [:]
 
-    package init(eventLoop: any EventLoop, directory: DownstreamDirectory, logger: Logger) {
+    package init(
+        eventLoop: any EventLoop,
+        directory: DownstreamDirectory,
+        logger: Logger,
+        connector: DownstreamConnector = .tcp
+    ) {
         self.eventLoop = eventLoop
         self.directory = directory
         self.logger = logger
+        self.connector = connector
     }
 
     /// Starts a transaction. Nothing is sent, no connection is taken before it has recipients.
@@ -39,7 +46,13 @@ package final class DownstreamPool {
 
     private func pool(of route: DownstreamRoute) -> RoutePool {
         if let pool = self.routes[route] { return pool }
-        let pool = RoutePool(route: route, eventLoop: self.eventLoop, directory: self.directory, logger: self.logger)
+        let pool = RoutePool(
+            route: route,
+            eventLoop: self.eventLoop,
+            directory: self.directory,
+            logger: self.logger,
+            connector: self.connector
+        )
         self.routes[route] = pool
         return pool
     }

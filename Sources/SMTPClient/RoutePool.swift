@@ -15,6 +15,7 @@ final class RoutePool {
     let eventLoop: any EventLoop
     let directory: DownstreamDirectory
     let logger: Logger
+    let connector: DownstreamConnector
     private var machine: PoolMachine
     private var connections: [PoolMachine.ConnectionID: DownstreamConnection] = [:]
     private var leases: [PoolMachine.LeaseID: LeaseCompletion] = [:]
@@ -22,11 +23,18 @@ final class RoutePool {
     private var registration = 0
     private var timer: (due: NIODeadline, task: Scheduled<Void>)?
 
-    init(route: DownstreamRoute, eventLoop: any EventLoop, directory: DownstreamDirectory, logger: Logger) {
+    init(
+        route: DownstreamRoute,
+        eventLoop: any EventLoop,
+        directory: DownstreamDirectory,
+        logger: Logger,
+        connector: DownstreamConnector
+    ) {
         self.route = route
         self.eventLoop = eventLoop
         self.directory = directory
         self.logger = logger
+        self.connector = connector
         self.machine = PoolMachine(idleLimit: .seconds(Int64(route.idleSeconds)))
         let handle = WeakRoutePool(self, eventLoop: eventLoop)
         self.registration = directory.register(route) {

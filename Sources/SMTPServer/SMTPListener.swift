@@ -109,7 +109,10 @@ package final class SMTPListener: Sendable {
         var bootstrap = listener.bootstrap(group, backlog: configuration.backlog)
         if case .v6 = address {
             // "::" shall not stand in the way of a listener at "0.0.0.0" with the same port.
-            bootstrap = bootstrap.serverChannelOption(.socketOption(.ipv6_v6only), value: 1)
+            bootstrap = bootstrap.serverChannelOption(
+                ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only),
+                value: 1
+            )
         }
         let channel = try await bootstrap.bind(to: address).get()
         listener.serverChannel.withLock { $0 = channel }

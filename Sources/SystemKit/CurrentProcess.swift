@@ -40,6 +40,9 @@ package enum CurrentProcess {
         guard outpost_die_with_parent(SIGKILL) == 0 else { throw SystemError("follow the parent's end") }
     }
 
+    /// - Throws: when there is no such user.
+    package static func checkUser(_ name: String) throws(SystemError) { _ = try self.entry(ofUser: name) }
+
     static func entry(ofUser name: String) throws(SystemError) -> passwd {
         errno = 0
         guard let entry = getpwnam(name) else { throw SystemError(code: errno == 0 ? ENOENT : errno, "find the user \(name)") }

@@ -49,10 +49,10 @@ package enum Directory {
 
     /// Makes it for one user; one that is there already is left as it is.
     /// - Parameter owner: whose a directory becomes that was made here; nil: the running user's.
-    package static func make(_ path: String, owner: UserAccount?) throws(SystemError) {
+    package static func make(_ path: String, owner: String?) throws(SystemError) {
         let isNew = access(path, F_OK) != 0
         try self.make(path)
-        if isNew { try owner?.own(path) }
+        if isNew, let owner { try self.give(path, to: owner) }
     }
 
     /// Removes it with everything in it; links are removed, not followed. What cannot be removed stays.

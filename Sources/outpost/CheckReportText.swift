@@ -1,5 +1,6 @@
 import Foundation
 import Gateway
+import MailStore
 import MailTypes
 
 /// The outcome of `outpost check` for one file, for people and for programs.
@@ -95,9 +96,7 @@ struct CheckReportText {
             checks: self.opinion.reports.map { .init(check: $0.check, result: $0.result, microseconds: $0.microseconds) },
             microseconds: self.opinion.microseconds
         )
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(report), as: UTF8.self)
+        return try jsonLine(report)
     }
 
     private var virus: Report.Virus {

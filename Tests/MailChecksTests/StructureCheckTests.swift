@@ -45,6 +45,17 @@ struct StructureCheckTests {
         #expect(SizeCheck().run(message, longestLine: line, hasBareLineEnds: bare).hits.map(\.rule) == expected)
     }
 
+    @Test("a message beyond the size of its recipients' policy is refused with the code for that", arguments: [0, 1])
+    func beyondPolicy(excess: Int) {
+        let message = ParsedMessage([UInt8]("From: a@b.example\r\n\r\nx".utf8))
+        let limit = message.bytes.count - excess
+        let findings = SizeCheck().run(message, maximumSize: limit, longestLine: 17, hasBareLineEnds: false)
+        #expect(findings.hits.map(\.rule) == (excess > 0 ? ["MESSAGE_TOO_LARGE"] : []))
+        #expect(
+            findings.hits.map(\.action) == (excess > 0 ? [.reject(text: "552 5.3.4 Message too large for this recipient")] : [])
+        )
+    }
+
     @Test("a large header")
     func largeHeader() {
         let text =

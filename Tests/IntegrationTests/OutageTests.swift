@@ -1,0 +1,89 @@
+import Dispatch
+import Foundation
+import OutpostTestKit
+import Synchronization
+import Testing
+
+/// What clients were told about each message, by Message-ID.
+final class Told: Sendable {
+    private let replies = Mutex<[String: [SMTPTestClient.Reply]]>([:])
+
+    func note(_ id: String, _ reply: SMTPTestClient.Reply) { self.replies.withLock { $0[id, default: []].append(reply) } }
+
+    var accepted: Set<String> { Set(self.ids { $0.code == 250 }) }
+    var count: Int { self.replies.withLock { $0.values.reduce(0) { $0 + $1.count } } }
+
+    func ids(where fits: (SMTPTestClient.Reply) -> Bool) -> [String] {
+        self.replies.withLock { all in all.filter { $0.value.contains(where: fits) }.map(\.key) }
+    }
+
+    var unexpected: [SMTPTestClient.Reply] {
+        self.replies.withLock { $0.values.flatMap { $0 } }.filter { $0.code != 250 && !$0.isTransient && !$0.isPermanent }
+    }
+}
+
+extension IntegrationTests {
+    /// A downstream server that goes away.
+    @Suite(
+        "Outage of Postfix",
+        .serialized,
+        .enabled(if: PostfixInstance.isAvailable, Comment(rawValue: needsPostfix)),
+        .postfix()
+    )
+    struct Outage {
+        @Test("when Postfix stops under load, nothing is lost and nothing comes twice")
+        func stopUnderLoad() throws {
+            let postfix = try #require(PostfixInstance.current)
+            var file = GatewayFile.bare(downstream: postfix.port)
+            file.domain += ["downstream_reply_timeout: 3s", "downstream_connect_timeout: 2s"]
+            let gateway = try ProgramUnderTest(file)
+            let port = gateway.port
+            let told = Told()
+            let aborted = Atomic(false)
+            DispatchQueue.concurrentPerform(iterations: 5) { number in
+                guard number > 0 else {
+                    _ = Wait.isTrue(within: .seconds(20)) { told.accepted.count >= 60 }
+                    try? postfix.abort()
+                    aborted.store(true, ordering: .releasing)
+                    return
+                }
+                var sentAfter = 0
+                for _ in 0..<2_000 where sentAfter < 10 {
+                    if aborted.load(ordering: .acquiring) { sentAfter += 1 }
+                    let mail = TestMail()
+                    guard let client = try? SMTPTestClient(port: port), let reply = try? client.send(mail.octets) else {
+                        Issue.record("the gateway gave no answer")
+                        return
+                    }
+                    told.note(mail.id, reply)
+                    client.quit()
+                }
+            }
+            #expect(told.unexpected.isEmpty)
+            #expect(told.accepted.count >= 60)
+            #expect(told.ids { $0.isTransient }.count >= 30)
+            #expect(told.ids { $0.isPermanent }.isEmpty, "an outage is no reason to refuse for good")
+
+            try postfix.start()
+            // The gateway finds the way back by itself.
+            try Wait.until("mail through the gateway again") {
+                let mail = TestMail()
+                let reply = try SMTPTestClient(port: port).send(mail.octets)
+                told.note(mail.id, reply)
+                return reply.code == 250
+            }
+            var counts: [String: Int] = [:]
+            try Wait.until("delivery of all that was accepted", within: .seconds(40)) {
+                counts = [:]
+                for message in postfix.delivered() {
+                    if let id = message.messageID { counts[String(id.dropFirst().dropLast()), default: 0] += 1 }
+                }
+                return told.accepted.isSubset(of: Set(counts.keys))
+            }
+            #expect(counts.values.allSatisfy { $0 == 1 }, "doubled")
+            // Postfix may have taken a message and have been ended before it could say so: its sender was told 451 4.4.2.
+            let doubtful = Set(told.ids { $0.text.hasPrefix("451 4.4.2") })
+            #expect(Set(counts.keys).subtracting(told.accepted).isSubset(of: doubtful))
+        }
+    }
+}

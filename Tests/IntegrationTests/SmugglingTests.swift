@@ -1,0 +1,105 @@
+import Foundation
+import Glibc
+import OutpostTestKit
+import Testing
+
+extension IntegrationTests {
+    /// Second messages hidden in the first one's text. This Postfix believes in lone line feeds: a gateway that lets one pass
+    /// is found out.
+    @Suite(
+        "SMTP smuggling",
+        .serialized,
+        .enabled(if: PostfixInstance.isAvailable, Comment(rawValue: needsPostfix)),
+        .postfix("smtpd_forbid_bare_newline = no", "smtpd_forbid_unauth_pipelining = no")
+    )
+    struct Smuggling {
+        private static let ends = [
+            "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r.\n", "\n.\r", "\n\r.\r\n", "\r\r\n.\r\r\n",
+            "\r\n\0.\r\n",
+            "\r\n.\0\r\n", "\n\n.\r\n", "\r\n.\n\r", "\r\n\r.\r\n", "\r\n.\r\r\n", "\r\n \r\n.\u{b}\r\n",
+        ]
+
+        @Test("no false end of data yields a second message", arguments: ["refuse", "accept"])
+        func falseEnds(bareLineEnds: String) throws {
+            let postfix = try #require(PostfixInstance.current)
+            var file = GatewayFile.bare(downstream: postfix.port)
+            file.limits += ["bare_line_ends: \(bareLineEnds)"]
+            let gateway = try ProgramUnderTest(file)
+            for end in Self.ends {
+                for pieces in [false, true] {
+                    let mail = TestMail(text: "first")
+                    let client = try SMTPTestClient(port: gateway.port)
+                    #expect(try client.begin().code == 354)
+                    let second =
+                        "MAIL FROM:<evil@sender.example>\r\nRCPT TO:<eve@example.com>\r\nDATA\r\n"
+                        + "Message-ID: <evil-\(mail.id)>\r\n\r\nsmuggled\r\n.\r\n"
+                    client.socket.write(mail.octets)
+                    if pieces {
+                        for octet in end.utf8 {
+                            client.socket.write([octet])
+                            // Lets the octet leave in a packet of its own.
+                            usleep(300)
+                        }
+                        client.socket.write(second)
+                    } else {
+                        client.socket.write(end + second)
+                    }
+                    let reply = try client.reply()
+                    #expect(reply.code == 250 || reply.isPermanent, "\(end.debugDescription): \(reply)")
+                    if bareLineEnds == "refuse", end.contains("\n.\r\n") == false {
+                        #expect(reply.isPermanent, "\(end.debugDescription)")
+                    }
+                    // The connection is in step: one answer for one message.
+                    #expect(try client.command("NOOP").code == 250, "\(end.debugDescription)")
+                    client.quit()
+                }
+            }
+            let last = TestMail()
+            #expect(try SMTPTestClient(port: gateway.port).send(last.octets).code == 250)
+            _ = try postfix.waitForMessage(last.id)
+            try postfix.waitForEmptyQueue()
+            #expect(postfix.delivered(to: "eve").isEmpty)
+            #expect(!postfix.log.contains("from=<evil@sender.example>"))
+            #expect(!gateway.log.contains("from=<evil@sender.example>"))
+        }
+
+        @Test(
+            "what is sent in the clear behind STARTTLS yields nothing",
+            .enabled(if: ChildProgram.installed("python3") != nil, "python3 is not installed")
+        )
+        func injectedPlaintext() throws {
+            let postfix = try #require(PostfixInstance.current)
+            let certificate = try TestCertificates.shared.get().make(["gateway.example.com"])
+            var file = GatewayFile.bare(downstream: postfix.port)
+            file.listener = ["tls: {certificate: \(certificate.certificate), private_key: \(certificate.privateKey)}"]
+            let gateway = try ProgramUnderTest(file)
+            let script = """
+                import socket, ssl, sys
+                s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+                f = s.makefile("rb")
+                def reply(f):
+                    lines = []
+                    while True:
+                        line = f.readline().decode(); lines.append(line.rstrip())
+                        if line[3:4] != "-": return lines
+                reply(f); s.sendall(b"EHLO client.example.org\\r\\n"); reply(f)
+                s.sendall(b"STARTTLS\\r\\nMAIL FROM:<evil@sender.example>\\r\\nRCPT TO:<eve@example.com>\\r\\n")
+                print(reply(f)[-1][:3])
+                c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE
+                t = c.wrap_socket(s); g = t.makefile("rb")
+                t.settimeout(20)
+                t.sendall(b"DATA\\r\\n"); print(reply(g)[-1][:3])
+                t.sendall(b"EHLO again.example.org\\r\\n"); lines = reply(g); print("STARTTLS" in " ".join(lines))
+                t.sendall(b"RCPT TO:<eve@example.com>\\r\\n"); print(reply(g)[-1][:3])
+                t.sendall(b"MAIL FROM:<ann@sender.example>\\r\\n"); print(reply(g)[-1][:3])
+                t.sendall(b"QUIT\\r\\n"); print(reply(g)[-1][:3])
+                """
+            let result = try ChildProgram.run(
+                ChildProgram.installed("python3") ?? "python3",
+                ["-c", script, "\(gateway.port)"]
+            )
+            #expect(result.output.split(separator: "\n") == ["220", "503", "False", "503", "250", "221"], "\(result.errors)")
+            #expect(!gateway.log.contains("evil@sender.example"))
+        }
+    }
+}
