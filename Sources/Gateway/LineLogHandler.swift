@@ -134,7 +134,12 @@ extension Array<UInt8> {
     /// Quotes a value with white space, quotes or control characters in it: one event stays one line, whatever a client
     /// sent.
     fileprivate mutating func append(quotedIfNeeded text: String) {
-        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x22 && $0 != 0x5c && $0 != 0x7f && $0 != 0x3d }
+        let isPlain =
+            !text.isEmpty
+            && text.utf8.allSatisfy {
+                // 0xc2 begins the controls from U+0080 on in UTF-8; U+0085 is a line end to some readers.
+                $0 > 0x20 && $0 != 0x22 && $0 != 0x5c && $0 != 0x7f && $0 != 0x3d && $0 != 0xc2
+            }
         if isPlain { self.append(text: text) } else { self.append(jsonString: text) }
     }
 

@@ -25,7 +25,7 @@ struct InspectionSubject: Sendable {
 final class MessageInspector: Sendable {
     private let threads: NIOThreadPool
     private let scanner: (any VirusScanner)?
-    private let cache = VerdictCache()
+    let cache = VerdictCache()
     private let queueLimit: Int
     private let waiting = Atomic(0)
 

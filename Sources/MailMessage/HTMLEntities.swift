@@ -16,16 +16,20 @@ enum HTMLEntities {
     /// - Parameter inAttribute: a name without semicolon before `=` or a letter is text there, as in `?a=1&copy=2`.
     static func decode(_ bytes: [UInt8], _ range: Range<Int>, inAttribute: Bool, into result: inout [UInt8]) {
         var index = range.lowerBound
+        var copied = index
         while index < range.upperBound {
-            let octet = bytes[index]
-            if octet == 0x26, let (scalar, next) = self.reference(bytes, index, range.upperBound, inAttribute: inAttribute) {
+            if bytes[index] == 0x26,
+                let (scalar, next) = self.reference(bytes, index, range.upperBound, inAttribute: inAttribute)
+            {
+                result.append(contentsOf: bytes[copied..<index])
                 Charset.append(scalar == 0xa0 ? 0x20 : scalar, to: &result)
                 index = next
+                copied = next
             } else {
-                result.append(octet)
                 index += 1
             }
         }
+        result.append(contentsOf: bytes[copied..<range.upperBound])
     }
 
     static func decode(_ bytes: [UInt8], inAttribute: Bool) -> [UInt8] {

@@ -23,6 +23,8 @@ struct HTMLStyle {
         static let visibility = [UInt8](ascii: "visibility")
         static let fontSize = [UInt8](ascii: "font-size")
         static let opacity = [UInt8](ascii: "opacity")
+        /// Those that are looked at; the most frequent first.
+        static let all = [color, fontSize, display, background, backgroundColor, visibility, opacity]
         static let none = [UInt8](ascii: "none")
         static let hidden = [UInt8](ascii: "hidden")
         static let visible = [UInt8](ascii: "visible")
@@ -31,10 +33,12 @@ struct HTMLStyle {
 
     /// Reads a `style` attribute.
     mutating func apply(declarations: [UInt8]) {
+        let declarations = declarations.lowercasedASCII()
         for declaration in declarations.split(separator: 0x3b) {
             guard let colon = declaration.firstIndex(of: 0x3a) else { continue }
-            let name = [UInt8](declaration[..<colon]).trimmed().lowercasedASCII()
-            var value = [UInt8](declaration[(colon + 1)...]).trimmed().lowercasedASCII()
+            let nameRange = declarations.trimmed(declaration.startIndex..<colon)
+            guard let name = Property.all.first(where: { declarations[nameRange].elementsEqual($0) }) else { continue }
+            var value = [UInt8](declarations[declarations.trimmed((colon + 1)..<declaration.endIndex)])
             if value.count > Property.important.count, value.suffix(Property.important.count).elementsEqual(Property.important) {
                 value = [UInt8](value.dropLast(Property.important.count)).trimmed()
             }

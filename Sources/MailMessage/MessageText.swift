@@ -184,10 +184,12 @@ enum LineEnds {
         guard bytes.contains(.carriageReturn) else { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        for index in bytes.indices {
-            if bytes[index] == .carriageReturn, index + 1 < bytes.count, bytes[index + 1] == .lineFeed { continue }
-            result.append(bytes[index])
+        var copied = 0
+        for index in bytes.indices where bytes[index] == .lineFeed && index > 0 && bytes[index - 1] == .carriageReturn {
+            result.append(contentsOf: bytes[copied..<(index - 1)])
+            copied = index
         }
+        result.append(contentsOf: bytes[copied...])
         return result
     }
 }
@@ -269,8 +271,10 @@ struct ParagraphSplitter {
                 index += length
             } else {
                 if self.space.isPending { self.flush(part: part, offset: index) }
-                self.write(octet, part: part, offset: index)
-                index += 1
+                var wordEnd = index + 1
+                while wordEnd < end, Self.isPlain(text[wordEnd]) { wordEnd += 1 }
+                self.write(text[index..<wordEnd], part: part, offset: index)
+                index = wordEnd
             }
         }
     }
@@ -306,6 +310,10 @@ struct ParagraphSplitter {
         }
     }
 
+    /// Neither white space nor the start of any.
+    @inline(__always)
+    private static func isPlain(_ octet: UInt8) -> Bool { octet > 0x20 && octet < 0xc2 }
+
     private mutating func flush(part: Int, offset: Int) {
         guard self.space.isPending else { return }
         let space = self.space
@@ -323,6 +331,11 @@ struct ParagraphSplitter {
     private mutating func write(_ octet: UInt8, part: Int, offset: Int) {
         if self.current.isEmpty { self.origin = (part, offset) }
         self.current.append(octet)
+    }
+
+    private mutating func write(_ octets: ArraySlice<UInt8>, part: Int, offset: Int) {
+        if self.current.isEmpty { self.origin = (part, offset) }
+        self.current.append(contentsOf: octets)
     }
 
     private mutating func endLine() {
@@ -394,8 +407,8 @@ extension MessageText {
 struct URICollector {
     private let limit: Int
     private(set) var uris: [MessageURI] = []
-    private var seen: Set<[UInt8]> = []
-    private var seenForms: Set<[UInt8]> = []
+    private var seen: Set<OctetKey> = []
+    private var seenForms: Set<OctetKey> = []
 
     init(limit: Int) {
         self.limit = limit
@@ -404,7 +417,7 @@ struct URICollector {
     mutating func add(text segment: TextSegment) {
         let room = self.limit - self.uris.count
         guard room > 0 else { return }
-        for found in URIExtractor(segment.bytes, maximum: self.limit).found where self.seen.insert(found.uri).inserted {
+        for found in URIExtractor(segment.bytes, maximum: self.limit).found where self.seen.insert(OctetKey(found.uri)).inserted {
             let forms = URICanonical.forms(of: found.uri)
             // In text only what leads somewhere is a link.
             guard forms.contains(where: Self.hasValidHost) else { continue }
@@ -424,13 +437,14 @@ struct URICollector {
             let reference = [UInt8](link.reference.prefix(URICanonical.maximumLength))
             if link.origin == .base { base = URIReference.base(reference) }
             let target = URIReference.resolve(reference, against: base)
-            guard !target.isEmpty, self.seen.insert(target).inserted else { continue }
+            guard !target.isEmpty, self.seen.insert(OctetKey(target)).inserted else { continue }
             self.append(URICanonical.forms(of: target), part: part, offset: 0, source: .html(link.origin))
         }
     }
 
     private mutating func append(_ forms: [[UInt8]], part: Int, offset: Int, source: MessageURI.Source) {
-        for (index, form) in forms.enumerated() where self.uris.count < self.limit && self.seenForms.insert(form).inserted {
+        for (index, form) in forms.enumerated()
+        where self.uris.count < self.limit && self.seenForms.insert(OctetKey(form)).inserted {
             self.uris.append(MessageURI(bytes: form, part: part, offset: offset, source: source, isCanonical: index > 0))
         }
     }
@@ -447,6 +461,25 @@ struct URICollector {
         if let at = authority.lastIndex(of: 0x40) { authority = authority[(at + 1)...] }
         let host = authority.prefix { $0 != 0x3a }
         return HostName.isDomain(host) || HostName.isIPv4(host)
+    }
+}
+
+/// Octets as a key of a set: hashed eight at a time, where an array's own hash takes each by itself.
+private struct OctetKey: Hashable {
+    private let octets: [UInt8]
+
+    init(_ octets: [UInt8]) {
+        self.octets = octets
+    }
+
+    func hash(into hasher: inout Hasher) {
+        var word: UInt64 = 0
+        for (index, octet) in self.octets.enumerated() {
+            word = word << 8 | UInt64(octet)
+            if index & 7 == 7 { hasher.combine(word) }
+        }
+        hasher.combine(word)
+        hasher.combine(self.octets.count)
     }
 }
 

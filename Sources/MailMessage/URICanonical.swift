@@ -11,6 +11,8 @@ enum URICanonical {
     private static let http = [UInt8](ascii: "http:")
     private static let https = [UInt8](ascii: "https:")
     private static let ftpHost = [UInt8](ascii: "ftp.")
+    private static let twoSlashes = [UInt8](ascii: "//")
+    private static let www = [UInt8](ascii: "www.")
 
     /// All forms, the one as written first, none twice.
     static func forms(of uri: [UInt8]) -> [[UInt8]] {
@@ -18,12 +20,17 @@ enum URICanonical {
         var pending: [[UInt8]] = [uri]
         var next = 0
         while next < pending.count, next <= self.maximumRedirections {
-            let raw = pending[next].filter { $0 != .lineFeed && $0 != .carriageReturn }.trimmed()
+            let raw = self.withoutLineEnds(pending[next]).trimmed()
             next += 1
             forms.add(raw)
             if let target = self.cook(raw, into: &forms) { pending.append(target) }
         }
         return forms.all
+    }
+
+    private static func withoutLineEnds(_ uri: [UInt8]) -> [UInt8] {
+        guard uri.contains(where: { $0 == .lineFeed || $0 == .carriageReturn }) else { return uri }
+        return uri.filter { $0 != .lineFeed && $0 != .carriageReturn }
     }
 
     private struct FormList {
@@ -44,7 +51,7 @@ enum URICanonical {
             return nil
         }
         // Some mail programs take back slashes for slashes.
-        var cooked = self.withTwoSlashes(raw.map { $0 == 0x5c ? 0x2f : $0 })
+        var cooked = self.withTwoSlashes(raw.contains(0x5c) ? raw.map { $0 == 0x5c ? 0x2f : $0 } : raw)
         cooked = PercentCoding.decode(cooked)
         if !self.hasScheme(cooked) {
             cooked = [UInt8](ascii: cooked.hasPrefix(self.ftpHost, at: 0) ? "ftp://" : "http://") + cooked
@@ -91,6 +98,7 @@ enum URICanonical {
     /// `http:host` and `http:/host` mean `http://host`.
     private static func withTwoSlashes(_ uri: [UInt8]) -> [UInt8] {
         for scheme in [self.http, self.https] where uri.hasPrefix(scheme, at: 0) {
+            if uri.hasPrefix(self.twoSlashes, at: scheme.count) { return uri }
             var index = scheme.count
             while index < min(uri.count, scheme.count + 2), uri[index] == 0x2f { index += 1 }
             return uri[..<scheme.count] + [0x2f, 0x2f] + uri[index...]
@@ -101,7 +109,7 @@ enum URICanonical {
     /// Behind `http://` or `https://`, when that begins it.
     private static func hostStart(_ uri: [UInt8]) -> Int? {
         for scheme in [self.http, self.https]
-        where uri.hasPrefix(scheme, at: 0) && uri.hasPrefix([0x2f, 0x2f], at: scheme.count) {
+        where uri.hasPrefix(scheme, at: 0) && uri.hasPrefix(self.twoSlashes, at: scheme.count) {
             return scheme.count + 2
         }
         return nil
@@ -156,9 +164,8 @@ enum URICanonical {
         let rest = [UInt8](parts.rest)
         if let port = parts.defaultPortLength { forms.add(parts.scheme + parts.host + [UInt8](rest[port...])) }
         var host = [UInt8](parts.host)
-        let printable = host.filter { $0 > 0x20 }
-        if printable.count != host.count {
-            host = printable
+        if host.contains(where: { $0 <= 0x20 }) {
+            host.removeAll { $0 <= 0x20 }
             forms.add(parts.scheme + host + rest)
         }
         let target = self.redirection(rest)
@@ -166,16 +173,15 @@ enum URICanonical {
             host = [UInt8](host[(at + 1)...])
             forms.add(parts.scheme + host + rest)
         }
-        let trimmed = host.reversed().drop { !$0.isAlphanumeric && $0 < 0x80 }.reversed()
-        if trimmed.count != host.count {
-            host = [UInt8](trimmed)
+        if let last = host.last, !last.isAlphanumeric, last < 0x80 {
+            while let last = host.last, !last.isAlphanumeric, last < 0x80 { host.removeLast() }
             forms.add(parts.scheme + host + rest)
         }
         if let address = IPv4Spelling.plain(host) {
             forms.add(parts.scheme + address + rest)
         } else if self.mayBeCompleted(parts, host) {
             // Browsers complete a single word.
-            let word = host.hasPrefix([0x77, 0x77, 0x77, 0x2e], at: 0) ? host[4...] : host[...]
+            let word = host.hasPrefix(self.www, at: 0) ? host[4...] : host[...]
             forms.add(parts.scheme + [UInt8](ascii: "www.") + word + [UInt8](ascii: ".com") + rest)
         }
         return target
@@ -183,7 +189,7 @@ enum URICanonical {
 
     private static func mayBeCompleted(_ parts: Parts, _ host: [UInt8]) -> Bool {
         guard parts.scheme.count == 7, !parts.hasUser, parts.isDefaultPort, !host.isEmpty else { return false }
-        let word = host.hasPrefix([0x77, 0x77, 0x77, 0x2e], at: 0) ? host[4...] : host[...]
+        let word = host.hasPrefix(self.www, at: 0) ? host[4...] : host[...]
         guard !word.isEmpty, !word.contains(0x2e), !HostName.isDomain(host[...]) else { return false }
         return host.lowercasedASCII().text != "localhost"
     }
@@ -232,8 +238,8 @@ enum URICanonical {
                 while digits < authorityEnd, uri[digits].isDigit { digits += 1 }
             }
             let port = uri[hostEnd..<digits].dropFirst()
-            let expected = [UInt8](ascii: start == 7 ? "80" : "443")
-            self.defaultPortLength = port.elementsEqual(expected) ? digits - hostEnd : nil
+            let isDefault = start == 7 ? port.elementsEqual("80".utf8) : port.elementsEqual("443".utf8)
+            self.defaultPortLength = isDefault ? digits - hostEnd : nil
             self.isDefaultPort = port.isEmpty || self.defaultPortLength != nil
         }
     }
@@ -245,6 +251,7 @@ enum IPv4Spelling {
 
     /// The address in four decimal numbers; nil when the host is none, or is written so already.
     static func plain(_ host: [UInt8]) -> [UInt8]? {
+        guard host.allSatisfy({ $0.hexValue != nil || $0 == 0x2e || $0.lowercased == 0x78 }) else { return nil }
         let parts = host.split(separator: 0x2e, omittingEmptySubsequences: false)
         guard parts.count == 4 || parts.count == 1 else { return nil }
         var numbers: [UInt64] = []

@@ -43,15 +43,24 @@ struct URIExtractor {
     init(_ bytes: [UInt8], maximum: Int) {
         self.bytes = bytes
         self.maximum = maximum
+        let delimiters = Self.delimiters
         var start = 0
         while start < bytes.count, self.found.count < maximum {
-            if Self.delimiters.contains(bytes[start]) {
+            if delimiters.contains(bytes[start]) {
                 start += 1
                 continue
             }
-            var end = start + 1
-            while end < bytes.count, !Self.delimiters.contains(bytes[end]) { end += 1 }
-            self.scanRun(start..<end)
+            var end = start
+            // No link is without a colon, an at sign or a dot with something behind it: most words are done here.
+            var lastDot: Int?
+            var mayHaveLink = false
+            while end < bytes.count, !delimiters.contains(bytes[end]) {
+                let octet = bytes[end]
+                if octet == 0x3a || octet == 0x40 { mayHaveLink = true }
+                if octet == 0x2e { lastDot = lastDot ?? end }
+                end += 1
+            }
+            if mayHaveLink || lastDot.map({ $0 < end - 1 }) == true { self.scanRun(start..<end) }
             start = end
         }
     }

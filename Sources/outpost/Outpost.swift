@@ -1,6 +1,21 @@
 import ArgumentParser
+import Glibc
 
+/// Runs the command on other threads and keeps the first one waiting.
+///
+/// An asynchronous `main` would end the first thread (`dispatch_main`). The kernel would then show the whole process with what
+/// that thread was at its end: as root's, also after it has become another user.
 @main
+enum Program {
+    static func main() {
+        Task.detached {
+            await Outpost.main()
+            exit(0)
+        }
+        while true { pause() }
+    }
+}
+
 struct Outpost: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "outpost",

@@ -17,7 +17,8 @@ struct ConversationTests {
         #expect(scripts.count >= 120)
         var seen: [String: String] = [:]
         for script in scripts {
-            let key = "\(script.configuration) \(script.listener) \(script.offers) "
+            let key =
+                "\(script.configuration) \(script.listener) \(script.offers) "
                 + script.steps.map { "\($0.actor) \($0.action)" }.joined(separator: "\n")
             if let other = seen[key] { Issue.record("\(script.name) is \(other)") }
             seen[key] = script.name

@@ -1,10 +1,11 @@
 import Foundation
-@testable import Gateway
 import Logging
 import MailTypes
 import NIOCore
 import OutpostTestKit
 import Testing
+
+@testable import Gateway
 
 @Suite("The log")
 struct LogTests {
@@ -74,7 +75,8 @@ struct LogTests {
             Thread.detachNewThread {
                 continuation.resume(
                     with: Result {
-                        ConversationRun(script, client: try ConversationSocket(address: "127.0.0.1", port: port), downstreams: []).run()
+                        ConversationRun(script, client: try ConversationSocket(address: "127.0.0.1", port: port), downstreams: [])
+                            .run()
                     }
                 )
             }
@@ -145,7 +147,8 @@ struct LogTests {
     @Test("fields stand in the order of their list, unknown ones behind; numbers and lists keep their kind")
     func order() throws {
         let metadata: Logger.Metadata = [
-            "zebra": "1", "octets": .stringConvertible(12), "id": "X", "score": .stringConvertible(1.25), "to": ["<a@b>", "<c@d>"],
+            "zebra": "1", "octets": .stringConvertible(12), "id": "X", "score": .stringConvertible(1.25),
+            "to": ["<a@b>", "<c@d>"],
         ]
         let text = try Self.written(.text, "an event", metadata)
         #expect(text == "info \"an event\" id=X to=<a@b>,<c@d> octets=12 score=1.3 zebra=1\n")

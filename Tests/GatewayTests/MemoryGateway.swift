@@ -1,14 +1,15 @@
 import ConfigurationFile
 import Foundation
-@testable import Gateway
 import Logging
 import MailRules
 import MailTypes
 import NIOCore
 import NIOEmbedded
 import OutpostTestKit
-@testable import SMTPClient
 import SMTPCore
+
+@testable import Gateway
+@testable import SMTPClient
 @testable import SMTPServer
 
 /// The gateway without a socket: its own coordinator, inspection, policy, relay and quarantine, with connections in memory on
@@ -49,7 +50,10 @@ final class MemoryGateway: Sendable {
         // What the real one asks each downstream server when it starts.
         let greeting = SMTPReply.received(code: 250, lines: ["downstream.example"] + offers)
         for route in self.snapshot.downstreamRoutes {
-            self.services.directory.learn(greeting.map { DownstreamCapabilities(ehlo: $0) } ?? DownstreamCapabilities(), of: route)
+            self.services.directory.learn(
+                greeting.map { DownstreamCapabilities(ehlo: $0) } ?? DownstreamCapabilities(),
+                of: route
+            )
         }
     }
 

@@ -1,6 +1,7 @@
-@testable import Gateway
 import MailTypes
 import Testing
+
+@testable import Gateway
 
 @Suite("Whose mail goes where, under which policy")
 struct RecipientTableTests {

@@ -77,7 +77,10 @@ struct RelayMachineTests {
         }
     }
 
-    @Test("a refusal has the class of its decision, whatever reply policy gives", arguments: [(Disposition.reject, 5), (.defer, 4)])
+    @Test(
+        "a refusal has the class of its decision, whatever reply policy gives",
+        arguments: [(Disposition.reject, 5), (.defer, 4)]
+    )
     func refused(_ disposition: Disposition, _ replyClass: Int) throws {
         for policyReply in [nil] + Self.replies.map(Optional.some) {
             var machine = RelayMachine(id: Self.id)

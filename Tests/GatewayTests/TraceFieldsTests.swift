@@ -1,7 +1,8 @@
 import Foundation
-@testable import Gateway
 import MailTypes
 import Testing
+
+@testable import Gateway
 
 @Suite("Fields that are put before a message")
 struct TraceFieldsTests {

@@ -46,9 +46,8 @@ extension IntegrationTests {
                     }
                     let reply = try client.reply()
                     #expect(reply.code == 250 || reply.isPermanent, "\(end.debugDescription): \(reply)")
-                    if bareLineEnds == "refuse", end.contains("\n.\r\n") == false {
-                        #expect(reply.isPermanent, "\(end.debugDescription)")
-                    }
+                    let isBare = Array(end.utf8).replacing([0x0d, 0x0a], with: []).contains { [0x0d, 0x0a].contains($0) }
+                    if bareLineEnds == "refuse", isBare { #expect(reply.isPermanent, "\(end.debugDescription): \(reply)") }
                     // The connection is in step: one answer for one message.
                     #expect(try client.command("NOOP").code == 250, "\(end.debugDescription)")
                     client.quit()
@@ -82,23 +81,31 @@ extension IntegrationTests {
                     while True:
                         line = f.readline().decode(); lines.append(line.rstrip())
                         if line[3:4] != "-": return lines
-                reply(f); s.sendall(b"EHLO client.example.org\\r\\n"); reply(f)
-                s.sendall(b"STARTTLS\\r\\nMAIL FROM:<evil@sender.example>\\r\\nRCPT TO:<eve@example.com>\\r\\n")
+                def step(s, f, line): s.sendall(line + b"\\r\\n"); return reply(f)
+                reply(f); step(s, f, b"EHLO client.example.org")
+                s.sendall(b"STARTTLS\\r\\nMAIL FROM:<evil@sender.example>\\r\\nRCPT TO:<eve@example.com>\\r\\nDATA\\r\\n")
                 print(reply(f)[-1][:3])
+                print(len(f.read()))
+                s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+                f = s.makefile("rb")
+                reply(f); step(s, f, b"EHLO client.example.org")
+                print(step(s, f, b"STARTTLS")[-1][:3])
                 c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE
                 t = c.wrap_socket(s); g = t.makefile("rb")
-                t.settimeout(20)
-                t.sendall(b"DATA\\r\\n"); print(reply(g)[-1][:3])
-                t.sendall(b"EHLO again.example.org\\r\\n"); lines = reply(g); print("STARTTLS" in " ".join(lines))
-                t.sendall(b"RCPT TO:<eve@example.com>\\r\\n"); print(reply(g)[-1][:3])
-                t.sendall(b"MAIL FROM:<ann@sender.example>\\r\\n"); print(reply(g)[-1][:3])
-                t.sendall(b"QUIT\\r\\n"); print(reply(g)[-1][:3])
+                print(step(t, g, b"RCPT TO:<eve@example.com>")[-1][:3])
+                print("STARTTLS" in " ".join(step(t, g, b"EHLO again.example.org")))
+                print(step(t, g, b"RCPT TO:<eve@example.com>")[-1][:3])
+                for line in (b"MAIL FROM:<ann@sender.example>", b"RCPT TO:<bob@example.com>", b"DATA"): reply_line = step(t, g, line)
+                print(step(t, g, b"Subject: secret\\r\\n\\r\\ntext\\r\\n.")[-1][:3])
+                print(step(t, g, b"QUIT")[-1][:3])
                 """
+            // Refused and closed without another word; and what was said before the handshake is forgotten.
+            let wanted: [Substring] = ["554", "0", "220", "503", "False", "503", "250", "221"]
             let result = try ChildProgram.run(
                 ChildProgram.installed("python3") ?? "python3",
                 ["-c", script, "\(gateway.port)"]
             )
-            #expect(result.output.split(separator: "\n") == ["220", "503", "False", "503", "250", "221"], "\(result.errors)")
+            #expect(result.output.split(separator: "\n") == wanted, "\(result.errors)")
             #expect(!gateway.log.contains("evil@sender.example"))
         }
     }

@@ -89,7 +89,7 @@ extension IntegrationTests {
             let server = try RecordingMailServer()
             let directory = try TemporaryDirectory()
             let configuration = try directory.write(
-                GatewayFile.bare(downstream: server.port).text(port: server.port, data: directory.path + "/data"),
+                GatewayFile.bare(downstream: 25).text(port: server.port, data: directory.path + "/data"),
                 to: "outpost.yaml"
             )
             let result = try ProgramUnderTest.run(["serve", "--config", configuration])

@@ -141,7 +141,8 @@ public final class ConversationListener: Sendable {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, size) == 0 && listen(descriptor, 64) == 0 && getsockname(descriptor, pointer, &size) == 0
+                bind(descriptor, pointer, size) == 0 && listen(descriptor, 64) == 0
+                    && getsockname(descriptor, pointer, &size) == 0
             }
         }
         guard result else { throw ConversationSocket.Failure(description: "cannot listen on 127.0.0.1") }

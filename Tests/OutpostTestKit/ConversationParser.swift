@@ -141,7 +141,9 @@ struct ConversationParser {
         case ("accepts", "silently"): self.add(actor, .accept(isGreeted: false))
         case ("reads", "message"): self.add(actor, .readMessage)
         case ("takes", "envelope"):
-            for line in ["S< MAIL FROM:<alice@example.org>", "C> 250 2.1.0 Ok", "S< RCPT TO:<bob@example.com>", "C> 250 2.1.5 Ok"] {
+            for line in [
+                "S< MAIL FROM:<alice@example.org>", "C> 250 2.1.0 Ok", "S< RCPT TO:<bob@example.com>", "C> 250 2.1.5 Ok",
+            ] {
                 try self.downstream(index, line[...])
             }
         case ("received", _): try self.received(index, text)

@@ -110,7 +110,8 @@ public final class ConversationProgram: Sendable {
             kill(self.process.processIdentifier, SIGKILL)
             return "outpost did not stop:\n\(self.log.text)"
         }
-        return self.process.terminationStatus == 0 ? nil : "outpost ended with \(self.process.terminationStatus):\n\(self.log.text)"
+        return self.process.terminationStatus == 0
+            ? nil : "outpost ended with \(self.process.terminationStatus):\n\(self.log.text)"
     }
 }
 
@@ -143,7 +144,9 @@ private final class ProgramLog: Sendable {
     /// A listener says: `listening address=[IPv4]127.0.0.1:2525`, perhaps with quotes.
     private func take(_ line: String) {
         self.lines.withLock { $0.append(line) }
-        guard line.contains(" listening "), let start = line.range(of: "127.0.0.", options: .backwards)?.lowerBound else { return }
+        guard line.contains(" listening "), let start = line.range(of: "127.0.0.", options: .backwards)?.lowerBound else {
+            return
+        }
         let parts = line[start...].prefix { $0.isNumber || $0 == "." || $0 == ":" }.split(separator: ":")
         guard parts.count == 2, let port = UInt16(parts[1]) else { return }
         self.listeners.push((String(parts[0]), port))

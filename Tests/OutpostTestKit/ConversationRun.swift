@@ -168,7 +168,8 @@ public final class ConversationRun {
         return line
     }
 
-    private func mismatch(_ step: ConversationScript.Step, _ pattern: ConversationPattern, _ line: [UInt8]) -> ConversationFailure {
+    private func mismatch(_ step: ConversationScript.Step, _ pattern: ConversationPattern, _ line: [UInt8]) -> ConversationFailure
+    {
         self.failure(step.line, "wanted: \(pattern)\n   got: \(ConversationEscapes.text(line))")
     }
 

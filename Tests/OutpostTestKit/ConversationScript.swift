@@ -159,7 +159,9 @@ public struct ConversationPattern: Hashable, Sendable, CustomStringConvertible {
         case .time:
             // "Mon, 23 Nov 2026 10:00:00 +0000"
             let text = bytes.prefix(31)
-            let isTime = text.count == 31 && text.prefix(5).suffix(2).elementsEqual(", ".utf8) && text.suffix(5).elementsEqual("+0000".utf8)
+            let isTime =
+                text.count == 31 && text.prefix(5).suffix(2).elementsEqual(", ".utf8)
+                && text.suffix(5).elementsEqual("+0000".utf8)
             return isTime && self.match(rest, bytes.dropFirst(31), isWhole: isWhole)
         case .number:
             let digits = bytes.prefix { (48...57).contains($0) }

@@ -84,8 +84,11 @@ public final class PostfixInstance: Sendable {
             "postlog unix-dgram n - n - 1 postlogd", "cleanup unix n - n - 0 cleanup", "rewrite unix - - n - - trivial-rewrite",
         ]
         for name in ["bounce", "defer", "trace"] { lines.append("\(name) unix - - n - 0 bounce") }
-        lines += ["virtual unix - n n - - virtual", "retry unix - - n - - error", "flush unix n - n 1000? 0 flush"]
-        for name in ["error", "discard", "verify", "proxymap", "anvil", "showq", "smtp"] {
+        lines += [
+            "virtual unix - n n - - virtual", "retry unix - - n - - error", "anvil unix - - n - 1 anvil",
+            "flush unix n - n 1000? 0 flush",
+        ]
+        for name in ["error", "discard", "verify", "proxymap", "showq", "smtp"] {
             lines.append("\(name) unix - - n - - \(name)")
         }
         return lines.joined(separator: "\n") + "\n"
