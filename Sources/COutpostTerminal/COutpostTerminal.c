@@ -72,6 +72,17 @@ static void on_resize(int number) {
     errno = code;
 }
 
+// Whoever started us may have handed down a mask that blocks these signals; one thread that lets them in is enough.
+static void admit_signals(void) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGWINCH);
+    for (size_t index = 0; index < ENDING_SIGNALS; index++) {
+        sigaddset(&wanted, ending_signals[index]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL);
+}
+
 static int make_raw(void) {
     struct termios raw = saved_settings;
     cfmakeraw(&raw);
@@ -141,6 +152,8 @@ int outpost_terminal_size(int output, int *rows, int *columns) {
 }
 
 int outpost_terminal_wait(int milliseconds) {
+    // Here, because this thread lives as long as the terminal is in use.
+    admit_signals();
     struct pollfd watched[2] = {
         {.fd = terminal_input, .events = POLLIN},
         {.fd = resize_pipe[0], .events = POLLIN},
