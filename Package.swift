@@ -146,6 +146,7 @@ let package = Package(
             ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]
         ),
         tests("IntegrationTests", ["OutpostTestKit"]),
+        tests("DocumentationTests", ["OutpostTestKit"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -150,10 +150,11 @@ int outpost_terminal_wait(int milliseconds) {
         return errno == EINTR ? 0 : -1;
     }
     int result = 0;
-    if (watched[0].revents & POLLIN) {
-        result |= OUTPOST_TERMINAL_INPUT;
-    } else if (watched[0].revents != 0) {
+    // A terminal that is gone is readable, too: for ever, and without an octet.
+    if (watched[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
         result |= OUTPOST_TERMINAL_CLOSED;
+    } else if (watched[0].revents & POLLIN) {
+        result |= OUTPOST_TERMINAL_INPUT;
     }
     if (watched[1].revents != 0) {
         char drained[64];

@@ -97,7 +97,7 @@ package final class Gateway: Sendable {
                 throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
             }
             self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = bound }
-            self.logger.log(.notice, "listening", [.address: "\(bound.localAddress.map { "\($0)" } ?? "inherited socket")"])
+            self.logger.log(.notice, "listening", [.address: "\(listener.hostText):\(bound.localAddress?.port ?? 0)"])
         }
         if let user = configuration.runAsUser, CurrentProcess.isRoot {
             try CurrentProcess.become(user: user)
@@ -269,6 +269,11 @@ extension SMTPListener.Configuration {
             memoryThreshold: configuration.limits.memoryThreshold
         )
     }
+}
+
+extension GatewayConfiguration.Listener {
+    /// The address as it stands before a port.
+    var hostText: String { self.address.isIPv4 ? "\(self.address)" : "[\(self.address)]" }
 }
 
 extension GatewayConfiguration {
