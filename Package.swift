@@ -66,7 +66,7 @@ let package = Package(
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
         layer(
             "SMTPServer",
-            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+            ["MailTypes", "SMTPCore", "ContentStorage", "SystemKit", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
         ),
         layer(
             "SMTPClient",
