@@ -154,7 +154,10 @@ package final class Gateway: Sendable {
             listeners.merge(added) { $1 }
             for key in removed.keys { listeners[key] = nil }
         }
-        for listener in removed.values { await listener.shutdown(grace: .seconds(configuration.limits.graceSeconds)) }
+        for listener in removed.values {
+            // Their sessions may take their time; the new configuration is in force meanwhile.
+            Task { await listener.shutdown(grace: .seconds(configuration.limits.graceSeconds)) }
+        }
         await self.learnCapabilities(snapshot.downstreamRoutes)
     }
 
