@@ -128,6 +128,10 @@ package final class ClamdClient: Sendable {
         }
     }
 
+    /// Closes the unused connections: what is scanned next goes over a new one, which tells at once whether the engine is
+    /// there. Over an old one it would take the loss of the message to find out.
+    func closeIdle() { self.idle.withLock { $0.removeAll() } }
+
     private func keep(_ connection: ClamdConnection) {
         self.idle.withLock { $0.append(connection) }
     }

@@ -179,6 +179,8 @@ package final class ScannerSupervisor: VirusScanner {
         case .timedOut: return ScanFindings(status: .notScanned(.timedOut))
         }
         await self.second.start()
+        // It may have ended while it rested; that must not count against this scan.
+        await self.second.closeIdleConnections()
         let attempt = await self.attempt(subject, in: self.second, deadline, budget)
         await self.second.rest(after: self.configuration.secondWorkerRest)
         await self.aloneGate.leave()

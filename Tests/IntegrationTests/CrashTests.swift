@@ -38,7 +38,7 @@ extension IntegrationTests {
                 if index == 0 {
                     #expect(reply.code == 250, "\(reply)")
                 } else {
-                    #expect(reply.isPermanent && reply.text.contains("Eicar-Test-Signature"), "\(reply)")
+                    #expect(reply.isPermanent && reply.text.contains("Eicar-Test-Signature"), "\(reply)\n\(gateway.log)")
                 }
                 try Wait.until("another scanner") { !Set(gateway.scanners).subtracting(before).isEmpty }
             }
