@@ -77,6 +77,8 @@ package final class Gateway: Sendable {
             try CurrentProcess.become(user: user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
+        // The right to low ports is the gateway's, not the scanner's.
+        try CurrentProcess.keepCapabilities()
         try await self.services.start()
         for (listener, descriptor) in zip(configuration.listeners, descriptors) {
             let open = try await self.listen(listener, descriptor, snapshot, tls)

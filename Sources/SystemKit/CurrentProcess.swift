@@ -29,6 +29,11 @@ package enum CurrentProcess {
         guard outpost_become_user(user, entry.pw_uid, entry.pw_gid) == 0 else { throw SystemError("become the user \(user)") }
     }
 
+    /// Programs that are started from now on get none of this process's capabilities, such as that for low ports.
+    package static func keepCapabilities() throws(SystemError) {
+        guard outpost_keep_capabilities() == 0 else { throw SystemError("keep capabilities to this process") }
+    }
+
     /// No core dumps, no look from outside, no new privileges by starting other programs.
     package static func harden() throws(SystemError) {
         guard outpost_no_core_dumps() == 0 else { throw SystemError("switch core dumps off") }

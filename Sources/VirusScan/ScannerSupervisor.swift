@@ -179,8 +179,6 @@ package final class ScannerSupervisor: VirusScanner {
         case .timedOut: return ScanFindings(status: .notScanned(.timedOut))
         }
         await self.second.start()
-        // It may have ended while it rested; that must not count against this scan.
-        await self.second.closeIdleConnections()
         let attempt = await self.attempt(subject, in: self.second, deadline, budget)
         await self.second.rest(after: self.configuration.secondWorkerRest)
         await self.aloneGate.leave()
@@ -203,6 +201,15 @@ package final class ScannerSupervisor: VirusScanner {
     ) async -> Attempt {
         while let worker = await slot.worker(deadline: deadline) {
             defer { worker.endScan() }
+            if slot === self.second {
+                // It may have ended while it rested, and a process that is being killed still takes connections: only an answer
+                // shows that the message meets a living one. A dead one must not count against this scan.
+                worker.client.closeIdle()
+                guard case .success = await worker.client.version(deadline: deadline) else {
+                    await slot.discard(worker)
+                    continue
+                }
+            }
             let began = ContinuousClock.now
             switch await worker.client.scan(subject, deadline: deadline) {
             case .status(let status):

@@ -59,9 +59,6 @@ actor WorkerSlot {
 
     var greeting: ScannerWorker.Greeting? { self.current?.greeting }
 
-    /// The next scan in the worker goes over a new connection.
-    func closeIdleConnections() { self.current?.client.closeIdle() }
-
     /// Starts what it needs, once.
     func start() async {
         self.uses += 1

@@ -16,6 +16,10 @@ int outpost_become_user(const char *user, uid_t uid, gid_t gid);
 /// prctl(PR_SET_DUMPABLE, 0) and PR_SET_NO_NEW_PRIVS; 0 or -1 with errno set.
 int outpost_harden_process(void);
 
+/// Programs that are started from now on get none of this process's capabilities (PR_CAP_AMBIENT_CLEAR_ALL); 0 or -1 with
+/// errno set.
+int outpost_keep_capabilities(void);
+
 /// Ask the kernel to send `signal` to this process when its parent dies; 0 or -1 with errno set.
 int outpost_die_with_parent(int signal);
 
