@@ -66,7 +66,7 @@ let package = Package(
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
         layer(
             "SMTPServer",
-            ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
+            ["MailTypes", "SMTPCore", "ContentStorage", "SystemKit", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
         ),
         layer(
             "SMTPClient",
@@ -146,6 +146,7 @@ let package = Package(
             ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]
         ),
         tests("IntegrationTests", ["OutpostTestKit"]),
+        tests("DocumentationTests", ["OutpostTestKit"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -72,6 +72,17 @@ static void on_resize(int number) {
     errno = code;
 }
 
+// Whoever started us may have handed down a mask that blocks these signals; one thread that lets them in is enough.
+static void admit_signals(void) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGWINCH);
+    for (size_t index = 0; index < ENDING_SIGNALS; index++) {
+        sigaddset(&wanted, ending_signals[index]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &wanted, NULL);
+}
+
 static int make_raw(void) {
     struct termios raw = saved_settings;
     cfmakeraw(&raw);
@@ -141,6 +152,8 @@ int outpost_terminal_size(int output, int *rows, int *columns) {
 }
 
 int outpost_terminal_wait(int milliseconds) {
+    // Here, because this thread lives as long as the terminal is in use.
+    admit_signals();
     struct pollfd watched[2] = {
         {.fd = terminal_input, .events = POLLIN},
         {.fd = resize_pipe[0], .events = POLLIN},
@@ -150,10 +163,11 @@ int outpost_terminal_wait(int milliseconds) {
         return errno == EINTR ? 0 : -1;
     }
     int result = 0;
-    if (watched[0].revents & POLLIN) {
-        result |= OUTPOST_TERMINAL_INPUT;
-    } else if (watched[0].revents != 0) {
+    // A terminal that is gone is readable, too: for ever, and without an octet.
+    if (watched[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
         result |= OUTPOST_TERMINAL_CLOSED;
+    } else if (watched[0].revents & POLLIN) {
+        result |= OUTPOST_TERMINAL_INPUT;
     }
     if (watched[1].revents != 0) {
         char drained[64];

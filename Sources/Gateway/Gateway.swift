@@ -68,42 +68,50 @@ package final class Gateway: Sendable {
         let configuration = snapshot.configuration
         let tls = try TLSContexts(configuration)
         await self.learnCapabilities(snapshot.downstreamRoutes)
-        for (index, listener) in configuration.listeners.enumerated() {
-            let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
-            let context = tls.context(for: listener)
-            let bound: SMTPListener
-            do {
-                if index < inherited.count {
-                    bound = try await SMTPListener.adopt(
-                        descriptor: inherited[index],
-                        settings,
-                        group: self.group,
-                        gate: self.gate,
-                        tls: context,
-                        logger: self.logger,
-                        makeSession: self.makeSession(snapshot)
-                    )
-                } else {
-                    bound = try await SMTPListener.bind(
-                        settings,
-                        group: self.group,
-                        gate: self.gate,
-                        tls: context,
-                        logger: self.logger,
-                        makeSession: self.makeSession(snapshot)
-                    )
-                }
-            } catch {
-                throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
-            }
-            self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = bound }
-            self.logger.log(.notice, "listening", [.address: "\(bound.localAddress.map { "\($0)" } ?? "inherited socket")"])
+        // Ports first, as root; then the user; then the scanner. Only then can anybody connect.
+        var descriptors = Array(inherited.prefix(configuration.listeners.count))
+        for listener in configuration.listeners.dropFirst(inherited.count) {
+            descriptors.append(try self.bound(listener))
         }
         if let user = configuration.runAsUser, CurrentProcess.isRoot {
             try CurrentProcess.become(user: user)
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
         try await self.services.start()
+        for (listener, descriptor) in zip(configuration.listeners, descriptors) {
+            let open = try await self.listen(listener, descriptor, snapshot, tls)
+            self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = open }
+            self.logger.log(.notice, "listening", [.address: "\(listener.hostText):\(open.localAddress?.port ?? 0)"])
+        }
+    }
+
+    private func bound(_ listener: GatewayConfiguration.Listener) throws -> Int32 {
+        do {
+            return try BoundSocket.tcp(octets: listener.address.octets, port: listener.port)
+        } catch {
+            throw StartError("cannot listen on \(listener.address) port \(listener.port): \(error)")
+        }
+    }
+
+    private func listen(
+        _ listener: GatewayConfiguration.Listener,
+        _ descriptor: Int32,
+        _ snapshot: GatewaySnapshot,
+        _ tls: TLSContexts
+    ) async throws -> SMTPListener {
+        do {
+            return try await SMTPListener.adopt(
+                descriptor: descriptor,
+                SMTPListener.Configuration(listener, of: snapshot.configuration, maximumSize: snapshot.maximumMessageSize),
+                group: self.group,
+                gate: self.gate,
+                tls: tls.context(for: listener),
+                logger: self.logger,
+                makeSession: self.makeSession(snapshot)
+            )
+        } catch {
+            throw StartError("cannot listen on \(listener.address) port \(listener.port): \(error)")
+        }
     }
 
     /// Takes over a new configuration as a whole, or throws and changes nothing. Connections that are open keep the old.
@@ -119,19 +127,11 @@ package final class Gateway: Sendable {
         for listener in configuration.listeners {
             let key = ListenerKey(address: listener.address, port: listener.port)
             guard existing[key] == nil else { continue }
-            let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             do {
-                added[key] = try await SMTPListener.bind(
-                    settings,
-                    group: self.group,
-                    gate: self.gate,
-                    tls: tls.context(for: listener),
-                    logger: self.logger,
-                    makeSession: self.makeSession(snapshot)
-                )
+                added[key] = try await self.listen(listener, try self.bound(listener), snapshot, tls)
             } catch {
                 for bound in added.values { await bound.shutdown(grace: .zero) }
-                throw StartError("cannot listen on \(listener.address.description) port \(listener.port): \(error)")
+                throw error
             }
         }
         do {
@@ -269,6 +269,11 @@ extension SMTPListener.Configuration {
             memoryThreshold: configuration.limits.memoryThreshold
         )
     }
+}
+
+extension GatewayConfiguration.Listener {
+    /// The address as it stands before a port.
+    var hostText: String { self.address.isIPv4 ? "\(self.address)" : "[\(self.address)]" }
 }
 
 extension GatewayConfiguration {

@@ -33,7 +33,7 @@ final class MessageInspector: Sendable {
     /// and built-in checks, takes some ten microseconds for so much, less than going to another thread and back.
     private static let inlineLimit = 64 * 1024
 
-    /// - Parameter queueLimit: messages that may be in inspection or wait for it.
+    /// - Parameter queueLimit: inspections and scans that may run or wait.
     init(threads: NIOThreadPool, scanner: (any VirusScanner)?, queueLimit: Int) {
         self.threads = threads
         self.scanner = scanner
@@ -82,14 +82,34 @@ final class MessageInspector: Sendable {
                     eventLoop.execute { pending.value.scanned(known, key: key) }
                     return
                 }
-                let scanSubject = ScanSubject(message: subject.content, parts: message.partsForScan)
+                let scanSubject = ScanSubject(subject.content, message)
                 let budget = Duration.seconds(snapshot.configuration.antivirus.budgetSeconds)
+                self.waiting.wrappingAdd(1, ordering: .relaxed)
                 Task {
+                    defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
                     let findings = await scanner.scan(scanSubject, budget: budget)
                     eventLoop.execute { pending.value.scanned(findings, key: key) }
                 }
             }
             eventLoop.execute { pending.value.examined(outcome) }
+        }
+    }
+}
+
+extension ScanSubject {
+    /// The message and its decoded parts. A message in a file is read and taken apart again when its scan's turn comes, which
+    /// costs less than keeping it in memory until then.
+    init(_ content: MessageContent, _ message: ParsedMessage) {
+        switch content {
+        case .memory:
+            self.init(message: content) { message.partsForScan }
+        case .file:
+            let limits = message.limits
+            self.init(message: content) {
+                // A file that cannot be read now cannot be scanned as a whole either, and that is reported.
+                guard let bytes = try? content.bytes() else { return [] }
+                return ParsedMessage(bytes, limits: limits).partsForScan
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ package final class QuarantineReleaser: Sendable {
         let slot = try ScannerSlot(self.snapshot.configuration, runDirectory: runDirectory, logger: self.logger)
         try await slot.start()
         let message = ParsedMessage(try content.bytes(), limits: self.snapshot.parserLimits)
-        let subject = ScanSubject(message: content, parts: message.partsForScan)
+        let subject = ScanSubject(content, message)
         let findings = await slot.scan(subject, budget: .seconds(antivirus.budgetSeconds))
         await slot.stop()
         switch findings.status {

@@ -1,6 +1,7 @@
 import ContentStorage
 import MailStore
 import MailTypes
+import Synchronization
 import SystemKit
 
 /// The reviewer at work: the terminal's events go into the model, its actions to the store.
@@ -13,6 +14,7 @@ package struct ReviewSession: Sendable {
     private let release: Release
     /// Where exports go.
     private let directory: String
+    private let loads = LoadCounter()
 
     package init(store: QuarantineStore, who: String, directory: String = ".", release: @escaping Release) {
         self.store = store
@@ -46,6 +48,10 @@ package struct ReviewSession: Sendable {
     }
 
     private func start(_ action: ReviewAction, _ events: AsyncStream<ReviewEvent>.Continuation) {
+        if case .load(let filter) = action {
+            self.load(filter, events)
+            return
+        }
         Task {
             do {
                 try await self.perform(action, events)
@@ -55,11 +61,22 @@ package struct ReviewSession: Sendable {
         }
     }
 
+    /// Reads the list anew. What an earlier reading finds after that is out of date and is dropped.
+    private func load(_ filter: QuarantineFilter, _ events: AsyncStream<ReviewEvent>.Continuation) {
+        let number = self.loads.next()
+        Task {
+            do {
+                let total = try await self.store.count(filter)
+                let list = try await self.store.list(filter, limit: ReviewModel.window)
+                if self.loads.isLatest(number) { events.yield(.loaded(list, total: total)) }
+            } catch {
+                events.yield(.failed(nil, "\(error)"))
+            }
+        }
+    }
+
     private func perform(_ action: ReviewAction, _ events: AsyncStream<ReviewEvent>.Continuation) async throws {
         switch action {
-        case .load(let filter):
-            let total = try await self.store.count(filter)
-            events.yield(.loaded(try await self.store.list(filter, limit: ReviewModel.window), total: total))
         case .preview(let id):
             events.yield(.previewed(id, try await self.report(id)))
         case .release(let ids):
@@ -84,7 +101,7 @@ package struct ReviewSession: Sendable {
                 try await self.store.export(id, to: path, by: self.who)
                 return "\(id): written to \(path)"
             }
-        case .suspend, .redraw, .quit:
+        case .load, .suspend, .redraw, .quit:
             break
         }
     }
@@ -116,4 +133,13 @@ package struct ReviewSession: Sendable {
         }
         return lines
     }
+}
+
+/// Tells the latest reading of the list from those before it.
+private final class LoadCounter: Sendable {
+    private let latest = Atomic(0)
+
+    func next() -> Int { self.latest.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    func isLatest(_ number: Int) -> Bool { self.latest.load(ordering: .relaxed) == number }
 }

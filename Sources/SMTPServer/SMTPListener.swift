@@ -6,6 +6,7 @@ import NIOPosix
 import OpenSSLKit
 import SMTPCore
 import Synchronization
+import SystemKit
 
 /// Accepts SMTP connections at one address.
 package final class SMTPListener: Sendable {
@@ -104,22 +105,21 @@ package final class SMTPListener: Sendable {
         logger: Logger,
         makeSession: @escaping MakeSession
     ) async throws -> SMTPListener {
-        let listener = SMTPListener(configuration, gate: gate, tls: tls, logger: logger, makeSession: makeSession)
-        let address = try SocketAddress(ipAddress: configuration.address, port: configuration.port)
-        var bootstrap = listener.bootstrap(group, backlog: configuration.backlog)
-        if case .v6 = address {
-            // "::" shall not stand in the way of a listener at "0.0.0.0" with the same port.
-            bootstrap = bootstrap.serverChannelOption(
-                ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only),
-                value: 1
-            )
+        guard let address = IPAddress(configuration.address), let port = UInt16(exactly: configuration.port) else {
+            throw SystemError(code: 22, "listen on \(configuration.address) port \(configuration.port)")
         }
-        let channel = try await bootstrap.bind(to: address).get()
-        listener.serverChannel.withLock { $0 = channel }
-        return listener
+        return try await self.adopt(
+            descriptor: try BoundSocket.tcp(octets: address.octets, port: port),
+            configuration,
+            group: group,
+            gate: gate,
+            tls: tls,
+            logger: logger,
+            makeSession: makeSession
+        )
     }
 
-    /// Takes over a socket that listens already (socket activation).
+    /// Takes over a socket that is bound, and listens from then on if it does not yet.
     package static func adopt(
         descriptor: Int32,
         _ configuration: Configuration,
@@ -138,7 +138,6 @@ package final class SMTPListener: Sendable {
     private func bootstrap(_ group: any EventLoopGroup, backlog: Int) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Int32(backlog))
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 16)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             // One read, then a look at the other connections of the loop.

@@ -136,10 +136,11 @@ package final class ClamdClient: Sendable {
 extension ScanSubject {
     /// The message and its parts, each content once and no empty ones.
     fileprivate var distinctContents: [MessageContent] {
-        if self.parts.isEmpty { return [self.message] }
+        let parts = self.parts()
+        if parts.isEmpty { return [self.message] }
         var seen: Set<[UInt8]> = []
         if case .memory(let bytes) = self.message { seen.insert(bytes) }
-        return [self.message] + self.parts.filter { !$0.isEmpty && seen.insert($0).inserted }.map { .memory($0) }
+        return [self.message] + parts.filter { !$0.isEmpty && seen.insert($0).inserted }.map { .memory($0) }
     }
 }
 

@@ -5,12 +5,17 @@ import MailTypes
 package struct ScanSubject: Sendable {
     /// The message as it came.
     package var message: MessageContent
-    /// Each part as our parser decodes it, and as lenient readers would where that differs.
-    package var parts: [[UInt8]]
+    /// Each part as our parser decodes it, and as lenient readers would where that differs. Asked for when the scan's turn has
+    /// come, on a thread that may wait: messages that queue for the engine are not held in memory a second time.
+    package var parts: @Sendable () -> [[UInt8]]
 
-    package init(message: MessageContent, parts: [[UInt8]] = []) {
+    package init(message: MessageContent, parts: @escaping @Sendable () -> [[UInt8]]) {
         self.message = message
         self.parts = parts
+    }
+
+    package init(message: MessageContent, parts: [[UInt8]] = []) {
+        self.init(message: message) { parts }
     }
 }
 

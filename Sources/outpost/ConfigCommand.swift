@@ -25,6 +25,7 @@ struct ConfigCheck: AsyncParsableCommand {
         for problem in problems { complain("\(self.options.config): \(problem)") }
         guard problems.isEmpty else { throw ExitCode(1) }
         let domains = snapshot.configuration.domains.flatMap(\.names).count
-        say("\(self.options.config): ok, \(domains) domains, \(snapshot.rules?.ruleCount ?? 0) rules")
+        let rules = snapshot.rules?.ruleCount ?? 0
+        say("\(self.options.config): ok, \(domains) domain\(domains == 1 ? "" : "s"), \(rules) rule\(rules == 1 ? "" : "s")")
     }
 }

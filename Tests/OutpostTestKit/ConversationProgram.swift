@@ -141,7 +141,7 @@ private final class ProgramLog: Sendable {
         }
     }
 
-    /// A listener says: `listening address=[IPv4]127.0.0.1:2525`, perhaps with quotes.
+    /// A listener says: `listening address=127.0.0.1:2525`.
     private func take(_ line: String) {
         self.lines.withLock { $0.append(line) }
         guard line.contains(" listening "), let start = line.range(of: "127.0.0.", options: .backwards)?.lowerBound else {

@@ -149,10 +149,10 @@ struct Terminal {
         }
     }
 
-    /// The screen once it is as wanted; after ten seconds the test fails with what was there.
+    /// The screen once it is as wanted; after a minute, which only a very busy machine needs, the test fails with what was there.
     func wait(until condition: (String) -> Bool) async throws -> String {
         let clock = ContinuousClock()
-        let deadline = clock.now + .seconds(10)
+        let deadline = clock.now + .seconds(60)
         var screen = ""
         while clock.now < deadline {
             screen = try self.run(["capture-pane", "-p"])
@@ -163,5 +163,11 @@ struct Terminal {
         throw CancellationError()
     }
 
-    func end() { _ = try? self.run(["kill-server"]) }
+    /// Ends tmux and what runs in it. A server that was started by a test may have the signal of its children's end blocked and
+    /// then waits for ever, so it is not asked alone.
+    func end() {
+        let server = (try? self.run(["display-message", "-p", "#{pid}"])) ?? ""
+        _ = try? self.run(["kill-server"])
+        if let id = pid_t(server.trimmingCharacters(in: .whitespacesAndNewlines)) { kill(id, SIGKILL) }
+    }
 }

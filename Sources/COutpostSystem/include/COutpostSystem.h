@@ -38,6 +38,10 @@ int outpost_pipe(int ends[2]);
 /// The next connection, non-blocking and close-on-exec, or -1 with errno set.
 int outpost_accept(int listener);
 
+/// A TCP socket bound to an IPv4 (4 octets) or IPv6 (16 octets) address, close-on-exec, not listening yet; "::" stands for
+/// IPv6 alone. The descriptor, or -1 with errno set.
+int outpost_bind_tcp(const unsigned char *octets, size_t count, uint16_t port);
+
 /// Names the calling thread, for debuggers and `top`; at most 15 octets.
 void outpost_name_thread(const char *name);
 
