@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import MailTypes
 import OutpostTestKit
+import Synchronization
 import SystemKit
 import Testing
 
@@ -211,9 +212,11 @@ struct ScannerSupervisorTests {
         try await self.supervised(self.configuration()) { supervisor in
             let before = await supervisor.status()
             let content = Array("a content that only the new signatures know".utf8)
+            // Not by cancelling: that would end a scan without its verdict.
+            let isOver = Flag()
             let stream = Task {
                 var statuses: Set<ScanFindings.Status> = []
-                while !Task.isCancelled {
+                while !isOver.isSet {
                     await statuses.insert(supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: Self.budget).status)
                 }
                 return statuses
@@ -226,7 +229,7 @@ struct ScannerSupervisorTests {
                     == .found(["Outpost.Test.New.UNOFFICIAL"])
             )
             #expect(await eventually { await supervisor.status().processIDs.count == 1 })
-            stream.cancel()
+            isOver.set()
             #expect(await stream.value == [.clean])
             #expect(await supervisor.status().processIDs != before.processIDs)
             #expect(await supervisor.status().restarts == 0)
@@ -315,7 +318,7 @@ struct ScannerSupervisorTests {
     @Test("a scan that ends the second worker too has no verdict", .enabled(if: ScanSamples.isInstalled("perl")))
     func culprit() async throws {
         var configuration = self.configuration()
-        // It ends when it sees a message.
+        // It says who it is, and ends when it sees a message.
         configuration.scannerPath = try self.directory.write(
             """
             #!/usr/bin/perl
@@ -324,7 +327,10 @@ struct ScannerSupervisorTests {
             my $listener = IO::Socket::UNIX->new(Local => $ARGV[1], Listen => 5) or die;
             print "ready 1 1.0/0/0\\n";
             my $connection = $listener->accept;
-            sysread($connection, my $octets, 10);
+            while (sysread($connection, my $octets, 4096)) {
+                exit 3 if $octets =~ /INSTREAM|FILDES/;
+                syswrite($connection, "1: ClamAV 1.0/0/0\\0") if $octets =~ /VERSION/;
+            }
             exit 3;
 
             """,
@@ -443,4 +449,12 @@ struct ScannerSupervisorTests {
             #expect(found)
         }
     }
+}
+
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    var isSet: Bool { self.value.load(ordering: .relaxed) }
+
+    func set() { self.value.store(true, ordering: .relaxed) }
 }
