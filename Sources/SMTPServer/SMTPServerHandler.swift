@@ -336,7 +336,9 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         if let reply { self.write(reply, context) }
         self.flush(context)
         self.finish()
-        guard reply != nil, !self.inputIsClosed else {
+        // A client that says QUIT has nothing more to say: with nothing unread, no reset can overtake the reply.
+        let isFarewell = reply?.code == SMTPReply.Success.closing.rawValue && self.machine.unreadOctets == 0
+        guard reply != nil, !self.inputIsClosed, !isFarewell else {
             context.close(promise: nil)
             return
         }
