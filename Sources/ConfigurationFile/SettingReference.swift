@@ -125,7 +125,7 @@ enum SettingReference {
             "hostname",
             .domain,
             required: true,
-            "The gateway's own name: greeting, EHLO to the downstream, `Received`, and the name of its `Authentication-Results`."
+            "The gateway's own name: greeting, EHLO to the downstream, and `Received`."
         ),
         Setting("data_directory", .path, required: true, "Directory for the quarantine, caches and temporary files."),
         Setting(

@@ -6,7 +6,7 @@ import SMTPCore
 ///
 /// `ConfigurationFile` reads it from YAML; nothing here knows the format.
 package struct GatewayConfiguration: Hashable, Sendable {
-    /// EHLO name, `Received`, authserv-id.
+    /// EHLO name and `Received`.
     package var hostname: String
     /// Quarantine, caches and temporary files.
     package var dataDirectory: String
