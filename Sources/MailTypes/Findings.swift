@@ -105,10 +105,23 @@ package struct RuleFindings: Hashable, Sendable {
     package var subhits: [String]
     /// Rules that blew their limits on this message and were left out.
     package var suspended: [String]
+    /// Rules on trial that hit: they are shown and counted, and change nothing.
+    package var shadowHits: [Hit]
+    /// What of the message was cut off before rules saw it, in words for a reader: a bound was reached.
+    package var cuts: [String]
     package var failure: CheckFailure?
 
-    package init(hits: [Hit] = [], subhits: [String] = [], suspended: [String] = [], failure: CheckFailure? = nil) {
+    package init(
+        hits: [Hit] = [],
+        subhits: [String] = [],
+        suspended: [String] = [],
+        shadowHits: [Hit] = [],
+        cuts: [String] = [],
+        failure: CheckFailure? = nil
+    ) {
         self.hits = hits
+        self.shadowHits = shadowHits
+        self.cuts = cuts
         self.subhits = subhits
         self.suspended = suspended
         self.failure = failure

@@ -45,6 +45,8 @@ package enum RuleTest: Sendable {
     case envelope(EnvelopeField, HeaderMatch)
     case attachment(AttachmentField, HeaderMatch)
     case meta(MetaExpression)
+    /// `eval:`; the kind is that of the keyword in front of it.
+    case function(RuleKind, EvalCall)
     /// Something that is not available here; it never hits.
     case unavailable(RuleKind)
 
@@ -59,9 +61,35 @@ package enum RuleTest: Sendable {
         case .envelope: .envelope
         case .attachment: .attachment
         case .meta: .meta
+        case .function(let kind, _): kind
         case .unavailable(let kind): kind
         }
     }
+}
+
+/// A call of a function with the arguments of one rule.
+package struct EvalCall: Sendable {
+    package var function: String
+    var arguments: EvalArguments
+    var test: EvalTest
+}
+
+/// How far a rule has come on its way into service.
+package enum RuleStage: String, Hashable, Sendable, CaseIterable {
+    /// Is read and checked, and not evaluated.
+    case draft
+    /// Is evaluated, counted and shown, and changes nothing.
+    case shadow
+    /// Counts.
+    case live
+}
+
+/// What a hit of a rule says about the message as a whole (`shortcircuit`).
+package enum Shortcircuit: String, Hashable, Sendable, CaseIterable {
+    case ham
+    case spam
+    /// Evaluation ends, with the score that there is.
+    case on
 }
 
 /// `=~ /…/ [if-unset: …]`
@@ -87,6 +115,8 @@ package struct Rule: Sendable {
     package var flags: [String]
     package var priority: Int
     package var action: RequestedAction?
+    package var stage = RuleStage.live
+    package var shortcircuit: Shortcircuit?
 
     package var kind: RuleKind { self.test.kind }
 

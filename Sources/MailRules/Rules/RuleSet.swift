@@ -10,6 +10,10 @@ package final class RuleSet: Sendable {
     let metaReferences: [Int: [Int?]]
     /// Active header rules by what they look at, so that each text is made once.
     let headerGroups: [(selector: HeaderSelector, rules: [Int])]
+    /// Active rules that call a function.
+    let functions: [Int]
+    /// What the files say beside rules.
+    package let settings: FunctionSettings
     /// Active rules of the other kinds.
     private let groups: [RuleKind: [Int]]
 
@@ -19,7 +23,7 @@ package final class RuleSet: Sendable {
 
     func rules(of kind: RuleKind) -> [Int] { self.groups[kind] ?? [] }
 
-    init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]]) {
+    init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]], settings: FunctionSettings) {
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaOrder = metaOrder.filter { rules[$0].isActive }
@@ -27,6 +31,7 @@ package final class RuleSet: Sendable {
         var selectors: [HeaderSelector] = []
         var bySelector: [HeaderSelector: [Int]] = [:]
         var groups: [RuleKind: [Int]] = [:]
+        var functions: [Int] = []
         for (index, rule) in rules.enumerated() where rule.isActive {
             switch rule.test {
             case .header(let selector, _), .headerExists(let selector):
@@ -34,11 +39,15 @@ package final class RuleSet: Sendable {
                 bySelector[selector, default: []].append(index)
             case .unavailable, .meta:
                 break
+            case .function:
+                functions.append(index)
             case .body, .rawBody, .full, .uri, .mimeHeader, .envelope, .attachment:
                 groups[rule.kind, default: []].append(index)
             }
         }
         self.headerGroups = selectors.map { ($0, bySelector[$0] ?? []) }
         self.groups = groups
+        self.functions = functions
+        self.settings = settings
     }
 }

@@ -35,7 +35,7 @@ extension RuleTest {
     fileprivate var affirmedPattern: Pattern? {
         switch self {
         case .body(let pattern), .rawBody(let pattern), .full(let pattern), .uri(let pattern): pattern
-        case .header, .headerExists, .mimeHeader, .envelope, .attachment, .meta, .unavailable: nil
+        case .header, .headerExists, .mimeHeader, .envelope, .attachment, .meta, .function, .unavailable: nil
         }
     }
 }

@@ -31,7 +31,12 @@ struct RuleLinker {
         self.state = Array(repeating: .new, count: self.rules.count)
         for index in self.rules.indices { self.resolve(index) }
         for index in self.rules.indices { self.visit(index) }
-        return RuleSet(rules: self.rules, metaOrder: self.order, metaReferences: self.references)
+        return RuleSet(
+            rules: self.rules,
+            metaOrder: self.order,
+            metaReferences: self.references,
+            settings: FunctionSettings(self.reader.settings, problems: &self.problems)
+        )
     }
 
     private func rule(_ definition: RuleDefinition) -> Rule {

@@ -9,6 +9,8 @@ struct RuleReader {
     /// In the order of the files; a name that comes again replaces the earlier definition and keeps its place.
     private(set) var definitions: [RuleDefinition] = []
     private var definitionIndices: [String: Int] = [:]
+    /// Settings that steer evaluation.
+    var settings = RuleSettings()
     var scores: [String: (score: Double, place: RulePlace)] = [:]
     var descriptions: [String: String] = [:]
     var flags: [String: [String]] = [:]

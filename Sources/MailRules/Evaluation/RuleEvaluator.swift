@@ -35,18 +35,35 @@ package final class RuleEvaluator {
         skipping: Set<String> = [],
         isTimeUp: () -> Bool = { false }
     ) -> RuleFindings {
-        self.evaluate(MessageSubject(text: text), envelope: envelope, skipping: skipping, isTimeUp: isTimeUp)
+        let functions = EvalContext(text: text, envelope: envelope, settings: self.ruleSet.settings, matcher: self.matcher)
+        return self.evaluate(
+            MessageSubject(text: text),
+            envelope: envelope,
+            functions: functions,
+            skipping: skipping,
+            isTimeUp: isTimeUp
+        )
     }
 
-    /// The same for any source of views.
+    /// The same for any source of views. Functions look at whole messages and do not run here.
     package func evaluate(
         _ subject: some RuleSubject,
         envelope: Envelope,
         skipping: Set<String> = [],
         isTimeUp: () -> Bool = { false }
     ) -> RuleFindings {
+        self.evaluate(subject, envelope: envelope, functions: nil, skipping: skipping, isTimeUp: isTimeUp)
+    }
+
+    private func evaluate(
+        _ subject: some RuleSubject,
+        envelope: Envelope,
+        functions: EvalContext?,
+        skipping: Set<String>,
+        isTimeUp: () -> Bool
+    ) -> RuleFindings {
         self.reset(skipping: skipping)
-        let isWhole = self.runPatterns(subject, envelope, isTimeUp)
+        let isWhole = self.runPatterns(subject, envelope, isTimeUp) && self.runFunctions(functions, isTimeUp)
         if isWhole { self.runMetas() }
         return self.findings(isWhole: isWhole)
     }
@@ -219,6 +236,21 @@ package final class RuleEvaluator {
             let text = field.text(of: envelope)
             self.test(index, match, in: text) { range in
                 self.location("envelope", "", range.lowerBound, text[range])
+            }
+        }
+        return true
+    }
+
+    private func runFunctions(_ context: EvalContext?, _ isTimeUp: () -> Bool) -> Bool {
+        guard let context else { return true }
+        for index in self.ruleSet.functions where !self.isOff[index] {
+            guard case .function(_, let call) = self.ruleSet.rules[index].test else { continue }
+            if isTimeUp() { return false }
+            let outcome = call.test(context)
+            guard outcome.hits > 0 else { continue }
+            self.values[index] = Double(outcome.hits)
+            if !outcome.locations.isEmpty {
+                self.locations[index] = Array(outcome.locations.prefix(RuleEvaluator.maximumLocations))
             }
         }
         return true

@@ -43,15 +43,30 @@ extension RuleReader {
         }
     }
 
-    /// Rules that call a Perl function are kept by name, so that metas can name them, and never hit.
+    /// `eval:name(arguments)`. A rule whose function is not available is kept by name, so that metas can name it, and never
+    /// hits.
     private mutating func readEval(_ line: RuleLine, _ kind: RuleKind, _ name: RuleWord) -> RuleTest? {
         let rest = line.bytes[line.index...]
         guard rest.starts(with: "eval:".utf8) || rest.starts(with: "rbleval:".utf8) else { return nil }
-        self.report(
-            .warning,
-            line.column,
-            "rule \(name.text) calls a function of SpamAssassin that is not available; it never hits"
-        )
+        do {
+            let call = try EvalCallLiteral(rest.trimmedEnd)
+            guard let function = EvalCatalogue.functions[call.name] else {
+                self.report(
+                    .warning,
+                    line.column,
+                    "rule \(name.text) calls \(call.name), which is not available; it never hits"
+                )
+                return .unavailable(kind)
+            }
+            let test = try function.prepare(call.arguments)
+            return .function(kind, EvalCall(function: call.name, arguments: call.arguments, test: test))
+        } catch let failure as EvalArguments.Failure {
+            self.report(.error, line.column, failure.message, hint: failure.hint)
+        } catch let failure as EvalCallLiteral.Failure {
+            self.report(.error, line.column(at: line.index + failure.offset), failure.message, hint: failure.hint)
+        } catch {
+            self.report(.error, line.column, "\(error)")
+        }
         return .unavailable(kind)
     }
 

@@ -1,0 +1,11 @@
+/// All functions that `eval:` rules can call here.
+enum EvalCatalogue {
+    /// By name.
+    static let functions: [String: EvalFunction] = Dictionary(
+        families.joined().map { ($0.name, $0) },
+        uniquingKeysWith: { $1 }
+    )
+
+    /// A family is what one plugin of SpamAssassin has.
+    private static let families: [[EvalFunction]] = []
+}

@@ -1,0 +1,11 @@
+/// Settings of rule files as the families of functions read them, made once for a rule set.
+package struct FunctionSettings: Sendable {
+    /// - Parameter problems: what is wrong with settings is added here.
+    init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
+    }
+
+    init() {
+        var problems: [RuleProblem] = []
+        self.init(problems: &problems)
+    }
+}
