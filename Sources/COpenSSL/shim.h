@@ -8,6 +8,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -51,6 +52,15 @@ static inline int outpost_ticket_mac_init(EVP_MAC_CTX *mac, const unsigned char 
     parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *) "SHA256", 0);
     parameters[2] = OSSL_PARAM_construct_end();
     return EVP_MAC_CTX_set_params(mac, parameters);
+}
+
+// Makes a context ready for RSASSA-PKCS1-v1_5 with SHA-256, to sign or to verify.
+static inline int outpost_prepare_rsa_sha256(EVP_PKEY_CTX *context, int signs) {
+    if ((signs ? EVP_PKEY_sign_init(context) : EVP_PKEY_verify_init(context)) != 1)
+        return 0;
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
+               && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1
+           ? 1 : 0;
 }
 
 static inline GENERAL_NAMES *outpost_alternative_names(const X509 *certificate) {

@@ -1,0 +1,216 @@
+import MailMessage
+import MailTypes
+import OpenSSLKit
+
+/// What became of one signature (RFC 8601 §2.7.1).
+package struct DKIMFinding: Hashable, Sendable {
+    package enum Result: String, Hashable, Sendable, CaseIterable {
+        case pass
+        /// It does not verify: something was changed, or it was never right.
+        case fail
+        /// The key could not be fetched; perhaps next time.
+        case temperror
+        /// It can never be verified: the signature or the key is wrong.
+        case permerror
+        /// There was a signature that was not looked at: too many of them.
+        case neutral
+    }
+
+    package var result: Result
+    /// `d=`, as written; nil if it could not be read.
+    package var domain: String?
+    package var selector: String?
+    /// `i=`, or `@d`.
+    package var identity: String?
+    /// `rsa-sha256`
+    package var algorithm: String?
+    /// What is wrong, in words for a log.
+    package var reason: String?
+    /// The domain tests its signing (`t=y`).
+    package var isTesting: Bool
+    /// Octets at the end of the body that the signature leaves open (`l=`): anybody may have added them.
+    package var unsignedOctets: UInt64
+    /// The first characters of `b=`, to tell signatures apart (RFC 6008).
+    package var signatureStart: String
+
+    package init(
+        _ result: Result,
+        domain: String? = nil,
+        selector: String? = nil,
+        identity: String? = nil,
+        algorithm: String? = nil,
+        reason: String? = nil,
+        isTesting: Bool = false,
+        unsignedOctets: UInt64 = 0,
+        signatureStart: String = ""
+    ) {
+        self.result = result
+        self.domain = domain
+        self.selector = selector
+        self.identity = identity
+        self.algorithm = algorithm
+        self.reason = reason
+        self.isTesting = isTesting
+        self.unsignedOctets = unsignedOctets
+        self.signatureStart = signatureStart
+    }
+}
+
+/// Verifies the DKIM signatures of a message (RFC 6376 §6).
+package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
+    /// Signatures that are verified of one message; the topmost ones (§6.1 allows a bound). Each costs a question and a
+    /// public-key operation.
+    package static var maximumSignatures: Int { 10 }
+    /// Seconds that a sender's clock may be ahead of ours.
+    static var allowedSkew: UInt64 { 300 }
+
+    private let keys: DKIMKeyFetcher<Resolver>
+    private let time: UInt64
+
+    /// - Parameter time: seconds since 1970.
+    package init(resolver: Resolver, time: Int) {
+        self.keys = DKIMKeyFetcher(resolver: resolver)
+        self.time = UInt64(max(time, 0))
+    }
+
+    /// One finding for each DKIM-Signature field, from the top.
+    package func verify(_ message: ParsedMessage) async -> [DKIMFinding] {
+        let signed = SignedMessage(message)
+        var hashes = BodyHashes(signed)
+        var findings: [DKIMFinding] = []
+        for (number, field) in signed.fields(named: "dkim-signature").enumerated() {
+            guard number < Self.maximumSignatures else {
+                findings.append(DKIMFinding(.neutral, reason: "more than \(Self.maximumSignatures) signatures"))
+                break
+            }
+            findings.append(await self.verify(field, of: signed, &hashes))
+        }
+        return findings
+    }
+
+    private func verify(_ field: SignedMessage.Field, of message: SignedMessage, _ hashes: inout BodyHashes) async -> DKIMFinding
+    {
+        var finding = DKIMFinding(.permerror)
+        let signature: DKIMSignature
+        do {
+            let tags = try TagList(message.value(field))
+            finding.domain = tags.text("d")
+            finding.selector = tags.text("s")
+            finding.identity = tags.text("i") ?? finding.domain.map { "@" + $0 }
+            finding.algorithm = tags.text("a")
+            finding.signatureStart = String(decoding: (tags.compact("b") ?? []).prefix(8), as: UTF8.self)
+            signature = try DKIMSignature(tags)
+        } catch let failure as TagList.Failure {
+            finding.reason = failure.message
+            return finding
+        } catch let failure as DKIMSignature.Failure {
+            finding.reason = failure.message
+            return finding
+        } catch {
+            finding.reason = "\(error)"
+            return finding
+        }
+        let outcome = await self.verify(signature, field, of: message, &hashes)
+        finding.result = outcome.result
+        finding.reason = outcome.reason
+        finding.isTesting = outcome.isTesting
+        finding.unsignedOctets = outcome.unsignedOctets
+        return finding
+    }
+
+    private func verify(
+        _ signature: DKIMSignature,
+        _ field: SignedMessage.Field,
+        of message: SignedMessage,
+        _ hashes: inout BodyHashes
+    ) async -> DKIMFinding {
+        guard signature.algorithm != .rsaSHA1 else {
+            return DKIMFinding(.permerror, reason: "rsa-sha1 is no longer accepted (RFC 8301)")
+        }
+        if let expiration = signature.expiration, expiration + Self.allowedSkew < self.time {
+            return DKIMFinding(.permerror, reason: "the signature has expired")
+        }
+        // What costs nothing but time comes before what costs a question.
+        let body = hashes.hash(signature.bodyForm, limit: signature.bodyLength)
+        if let length = signature.bodyLength, length > body.length {
+            return DKIMFinding(.permerror, reason: "l= is more than the body has")
+        }
+        guard body.hash == signature.bodyHash else { return DKIMFinding(.fail, reason: "the body was changed") }
+        let key: DKIMKey
+        switch await self.keys.key(for: signature) {
+        case .success(let found): key = found
+        case .failure(let finding): return finding
+        }
+        if key.isStrict, signature.identityDomain != signature.domain {
+            return DKIMFinding(.permerror, reason: "the key allows no identity below d=")
+        }
+        var text: [UInt8] = []
+        message.appendFields(signature.headers, signature.headerForm, to: &text)
+        message.appendSignature(field, signature.headerForm, to: &text)
+        let isGood = key.key.verifies(signature.signature, ofDigest: SHA256.hash(text))
+        let unsigned = signature.bodyLength.map { body.length - $0 } ?? 0
+        return DKIMFinding(
+            isGood ? .pass : .fail,
+            reason: isGood ? nil : "the signature does not match the header",
+            isTesting: key.isTesting,
+            unsignedOctets: unsigned
+        )
+    }
+}
+
+/// Body hashes of one message, each made once: signatures mostly ask for the same.
+struct BodyHashes {
+    private struct Kind: Hashable {
+        var form: Canonicalization
+        var limit: UInt64?
+    }
+
+    private let message: SignedMessage
+    private var known: [Kind: (hash: [UInt8], length: UInt64)] = [:]
+
+    init(_ message: SignedMessage) {
+        self.message = message
+    }
+
+    mutating func hash(_ form: Canonicalization, limit: UInt64?) -> (hash: [UInt8], length: UInt64) {
+        let kind = Kind(form: form, limit: limit)
+        if let found = self.known[kind] { return found }
+        let made = BodyHash.hash(self.message.bytes[self.message.body], form, limit: limit)
+        self.known[kind] = made
+        return made
+    }
+}
+
+/// Fetches keys from the DNS.
+struct DKIMKeyFetcher<Resolver: DNSResolver>: Sendable {
+    enum Outcome: Sendable {
+        case success(DKIMKey)
+        /// What the signature's finding is then.
+        case failure(DKIMFinding)
+    }
+
+    let resolver: Resolver
+
+    func key(for signature: DKIMSignature) async -> Outcome {
+        guard let name = signature.keyName else { return .failure(DKIMFinding(.permerror, reason: "the key's name is too long")) }
+        let response = await self.resolver.resolve(name, .txt)
+        guard let records = response.records else {
+            return .failure(DKIMFinding(.temperror, reason: "the key could not be asked for"))
+        }
+        // Of several records the first that is a key counts (§3.6.2.2 leaves it open).
+        let texts = records.compactMap(\.joinedText)
+        guard !texts.isEmpty else { return .failure(DKIMFinding(.permerror, reason: "there is no key \(name)")) }
+        var problem = "there is no key \(name)"
+        for text in texts {
+            do {
+                return .success(try DKIMKey(text, for: signature))
+            } catch {
+                switch error {
+                case .revoked: problem = "the key was revoked"
+                case .unsuitable(let what), .malformed(let what): problem = what
+                }
+            }
+        }
+        return .failure(DKIMFinding(.permerror, reason: problem))
+    }
+}
