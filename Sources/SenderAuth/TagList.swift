@@ -14,9 +14,11 @@ struct TagList: Hashable, Sendable {
     private(set) var first: String?
 
     init(_ text: some Collection<UInt8>) throws(Failure) {
-        for piece in Array(text).split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false) {
+        let pieces = Array(text).split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+        for (number, piece) in pieces.enumerated() {
             let piece = Self.trimmed(piece)
-            if piece.isEmpty { continue }
+            // One semicolon may stand at the end.
+            if piece.isEmpty, number == pieces.count - 1 { continue }
             guard let equals = piece.firstIndex(of: UInt8(ascii: "=")) else { throw Failure(message: "a tag without '='") }
             let name = Self.trimmed(piece[..<equals])
             guard let start = name.first, start.isLetter, name.allSatisfy({ $0.isLetterOrDigit || $0 == 0x5f }) else {

@@ -43,30 +43,20 @@ struct DKIMSignature: Hashable, Sendable {
         if !isARC {
             guard tags.text("v") == "1" else { throw Failure(message: "v= is not 1") }
         }
-        guard let name = tags.text("a")?.lowercased() else { throw Failure(message: "a= is missing") }
-        guard let algorithm = Algorithm(rawValue: name) else { throw Failure(message: "unknown algorithm \(name)") }
-        self.algorithm = algorithm
-        guard let signature = tags.compact("b").flatMap(Base64.decode), !signature.isEmpty else {
-            throw Failure(message: "b= is missing or no base 64")
-        }
-        self.signature = signature
+        self = try DKIMSignature(signer: tags)
         guard let hash = tags.compact("bh").flatMap(Base64.decode), !hash.isEmpty else {
             throw Failure(message: "bh= is missing or no base 64")
         }
         self.bodyHash = hash
-        guard let domainText = tags.text("d"), let domain = DNSName(domainText) else {
-            throw Failure(message: "d= is missing or no domain")
-        }
-        self.domain = domain
-        self.domainText = domainText
-        guard let selectorText = tags.text("s"), let selector = DNSName(selectorText) else {
-            throw Failure(message: "s= is missing or no selector")
-        }
-        self.selector = selector
-        self.selectorText = selectorText
-        guard let headers = tags.list("h"), !headers.isEmpty else { throw Failure(message: "h= is missing") }
+        guard let headers = tags.list("h"), isARC || !headers.isEmpty else { throw Failure(message: "h= is missing") }
         self.headers = headers
-        if !isARC {
+        if isARC {
+            // What is meant without c= is read as the suites and sealers of others mean it, not as for DKIM-Signature.
+            self.headerForm = .relaxed
+            self.bodyForm = .relaxed
+            // RFC 8617 §4.1.2: seals come later than what they seal.
+            guard !headers.contains("arc-seal") else { throw Failure(message: "h= signs ARC-Seal") }
+        } else {
             // RFC 6376 §5.4: From must be signed.
             guard headers.contains("from") else { throw Failure(message: "h= does not sign From") }
         }
@@ -78,8 +68,38 @@ struct DKIMSignature: Hashable, Sendable {
         }
     }
 
+    /// An ARC-Seal: it signs fields of ARC alone, by a rule of its own (RFC 8617 §4.1.3).
+    init(seal tags: TagList) throws(Failure) {
+        self = try DKIMSignature(signer: tags)
+        self.headerForm = .relaxed
+        try self.readNumbers(tags)
+    }
+
+    /// What all kinds of signatures have: algorithm, signature, domain and selector.
+    private init(signer tags: TagList) throws(Failure) {
+        guard let name = tags.text("a") else { throw Failure(message: "a= is missing") }
+        guard let algorithm = Algorithm(rawValue: name) else { throw Failure(message: "unknown algorithm \(name)") }
+        self.algorithm = algorithm
+        guard let signature = tags.compact("b").flatMap(Base64.decode), !signature.isEmpty else {
+            throw Failure(message: "b= is missing or no base 64")
+        }
+        self.signature = signature
+        guard let domainText = tags.text("d"), let domain = DNSName(domainText) else {
+            throw Failure(message: "d= is missing or no domain")
+        }
+        self.domain = domain
+        self.domainText = domainText
+        guard let selectorText = tags.text("s"), let selector = DNSName(selectorText) else {
+            throw Failure(message: "s= is missing or no selector")
+        }
+        self.selector = selector
+        self.selectorText = selectorText
+        self.bodyHash = []
+        self.headers = []
+    }
+
     private mutating func readForms(_ tags: TagList) throws(Failure) {
-        guard let text = tags.compact("c").map({ String(decoding: $0, as: UTF8.self).lowercased() }) else { return }
+        guard let text = tags.text("c") else { return }
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count <= 2, let header = Canonicalization(rawValue: parts[0]),
             let body = parts.count == 2 ? Canonicalization(rawValue: parts[1]) : .simple
