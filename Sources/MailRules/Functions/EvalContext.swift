@@ -14,6 +14,7 @@ final class EvalContext {
 
     private let subject: MessageSubject
     private var headers: [String: HeaderView] = [:]
+    private var facts: [ObjectIdentifier: Any] = [:]
 
     init(text: MessageText, envelope: Envelope, settings: FunctionSettings, matcher: PatternMatcher) {
         self.text = text
@@ -24,6 +25,23 @@ final class EvalContext {
     }
 
     var message: ParsedMessage { self.text.message }
+
+    /// The message as SpamAssassin takes it apart.
+    lazy var filterMessage = FilterMessage(self.message.bytes)
+
+    /// What a family of functions works out of a message, once, when the first of them is called.
+    func facts<Facts>(_ make: (EvalContext) -> Facts) -> Facts {
+        let key = ObjectIdentifier(Facts.self)
+        if let known = self.facts[key] as? Facts { return known }
+        let made = make(self)
+        self.facts[key] = made
+        return made
+    }
+
+    /// The text that a function looks at that is called by a rule of that kind.
+    func segments(for kind: RuleKind) -> [TextSegment] {
+        kind == .rawBody ? self.text.rawBody : self.text.body
+    }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.
     func header(_ selector: String) -> [UInt8]? {
