@@ -118,11 +118,17 @@ struct StockInformation {
         var found: Set<[UInt8]> = []
         for segment in RawChunks.split(text, part: part.index) {
             var offset = 0
-            while case .match(let range) = context.matcher.search(line, in: segment.bytes, from: offset), range.upperBound > offset {
+            while case .match(let range) = context.matcher.search(line, in: segment.bytes, from: offset),
+                range.upperBound > offset
+            {
                 offset = range.upperBound
                 guard let name = context.matcher.capture(1) else { continue }
-                let letters = segment.bytes[name].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }.filter { (0x61...0x7a).contains($0) }
-                guard case .match = context.matcher.search(label, in: letters), let kind = context.matcher.capture(1) else { continue }
+                let letters = segment.bytes[name].map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }.filter {
+                    (0x61...0x7a).contains($0)
+                }
+                guard case .match = context.matcher.search(label, in: letters), let kind = context.matcher.capture(1) else {
+                    continue
+                }
                 found.insert(Array(letters[kind]))
             }
         }

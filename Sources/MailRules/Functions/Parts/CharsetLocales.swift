@@ -15,7 +15,9 @@ struct CharsetLocales: Hashable, Sendable {
     func accepts(charset: [UInt8]) -> Bool {
         guard let locales else { return true }
         // Of several sets the first counts; `3D` is left of quoted-printable.
-        var name = String(decoding: charset, as: UTF8.self).uppercased().prefix { $0 != ":" }.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+        var name = String(decoding: charset, as: UTF8.self).uppercased().prefix { $0 != ":" }.filter {
+            $0.isASCII && ($0.isLetter || $0.isNumber)
+        }
         if name.hasPrefix("3D") { name = String(name.dropFirst(2)) }
         if Self.always.contains(name) || Self.alwaysPrefixes.contains(where: name.hasPrefix) { return true }
         return locales.contains { locale in
@@ -26,7 +28,9 @@ struct CharsetLocales: Hashable, Sendable {
     }
 
     private static let always: Set<String> = ["USASCII", "ASCII", "IBM852", "XUNKNOWN", "ISO"]
-    private static let alwaysPrefixes = ["ISO8859", "ISO10646", "UTF", "UCS", "CP125", "WINDOWS", "UNICODE11UTF7", "UNICODE11UTF8"]
+    private static let alwaysPrefixes = [
+        "ISO8859", "ISO10646", "UTF", "UCS", "CP125", "WINDOWS", "UNICODE11UTF7", "UNICODE11UTF8",
+    ]
 
     /// Names without punctuation.
     private static let charsets: [String: Set<String>] = {

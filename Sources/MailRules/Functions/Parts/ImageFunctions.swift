@@ -107,10 +107,13 @@ extension EvalArguments {
     /// A regular expression, with or without delimiters: `^\w+\.gif$`, `/\.gif$/i`.
     func pattern(_ index: Int) throws(Failure) -> Pattern {
         let text = try self.required(index, "a regular expression")
-        if let literal = try? PatternLiteral(Array(text.utf8)[...]), text.hasPrefix("/") || text.hasPrefix("m") || text.hasPrefix("qr") {
-            do { return try literal.compile() } catch { throw Failure(argument: index, message: error.message, hint: error.hint) }
+        let hasDelimiters = ["/", "m{", "m,", "m(", "qr"].contains(where: text.hasPrefix)
+        let source = hasDelimiters ? text : "m{\(text)}"
+        do {
+            return try PatternLiteral(Array(source.utf8)[...]).compile().pattern
+        } catch {
+            throw Failure(argument: index, message: error.message, hint: error.hint)
         }
-        do { return try Pattern(text) } catch { throw Failure(argument: index, message: "the pattern cannot be compiled: \(error.message)") }
     }
 }
 
@@ -145,7 +148,9 @@ struct ImageFacts {
     }
 
     func sizes(_ type: String) -> Set<ImageSize> {
-        type == "all" ? self.found.values.reduce([]) { $0.union($1) } : ImageDimensions.Kind(rawValue: type).flatMap { self.found[$0] } ?? []
+        type == "all"
+            ? self.found.values.reduce([]) { $0.union($1) }
+            : ImageDimensions.Kind(rawValue: type).flatMap { self.found[$0] } ?? []
     }
 }
 

@@ -16,7 +16,8 @@ struct MIMEFacts {
     var hasAlternative = false
     /// Octets of the last text/plain to those of the last text/html, where there is a multipart/alternative; else 1.
     var alternativeRatio = 1.0
-    /// Parts in quoted-printable; the number of needless escapes once there is text in it.
+    /// Parts in quoted-printable. SpamAssassin 4.0.1 overwrites this number with that of needless escapes, so that there
+    /// a rule for such parts misses those that are encoded well.
     var quotedPrintableCount = 0
     var quotedPrintableOctets = 0
     var hasLongQuotedPrintableLine = false
@@ -39,7 +40,6 @@ struct MIMEFacts {
         for part in message.depthFirst where !part.type.isEmpty { self.add(part, locales) }
         if self.quotedPrintableOctets > 0 {
             self.quotedPrintableRatio = Double(self.escapes) / Double(self.quotedPrintableOctets)
-            self.quotedPrintableCount = self.escapes
         }
         if self.plainOctets > 0 { self.unicodeRatio = Double(self.references) / Double(self.plainOctets) }
         if self.hasAlternative { self.findRatio() }
@@ -61,7 +61,8 @@ struct MIMEFacts {
         let isMeasured = self.hasAlternative && !isAttachment && (type.type == Names.plain || type.type == Names.html)
         let isQuotedPrintable = encoding == Names.quotedPrintable
         let isASCII = type.type == Names.plain && (charset == nil || charset == Names.usASCII)
-        let isUnencoded = type.type == Names.plain && (encoding.isEmpty || encoding == Names.sevenBit || encoding == Names.eightBit)
+        let isUnencoded =
+            type.type == Names.plain && (encoding.isEmpty || encoding == Names.sevenBit || encoding == Names.eightBit)
         let isBase64 = encoding == Names.base64 && type.type != Names.calendarFile
         if isMeasured { octets = part.raw.count }
         guard isQuotedPrintable || isASCII || isUnencoded || isBase64 else {
@@ -172,7 +173,9 @@ struct MIMEFacts {
         var index = line.startIndex
         while let start = line[index...].firstIndex(of: 0x26) {
             index = start + 1
-            guard start + 8 <= line.endIndex, line[start + 1] == 0x23, line[start + 2] == 0x78, line[start + 7] == 0x3b else { continue }
+            guard start + 8 <= line.endIndex, line[start + 1] == 0x23, line[start + 2] == 0x78, line[start + 7] == 0x3b else {
+                continue
+            }
             let digits = line[(start + 3)..<(start + 7)]
             guard digits.allSatisfy({ (0x30...0x39).contains($0) || (0x41...0x46).contains($0) }) else { continue }
             found += 1
@@ -218,8 +221,10 @@ struct MIMEFacts {
         static let report = Array("SPAM: ".utf8)
         static let lineFeed: UInt8 = 0x0a
         /// Names of US-ASCII; found anywhere in a charset's name.
-        static let asciiNames = ["us-ascii", "ansi_x3.4-1968", "iso-ir-6", "ansi_x3.4-1986", "iso_646.irv:1991", "ascii", "us", "ibm367", "cp367"]
-            .map { Array($0.utf8) }
+        static let asciiNames = [
+            "us-ascii", "ansi_x3.4-1968", "iso-ir-6", "ansi_x3.4-1986", "iso_646.irv:1991", "ascii", "us", "ibm367", "cp367",
+        ]
+        .map { Array($0.utf8) }
     }
 }
 

@@ -59,7 +59,8 @@ enum MIMEFunctions {
 
     private static func isHTML(_ context: EvalContext) -> Bool {
         let wanted = Array("text/html".utf8)
-        return context.header("Content-Type")?.prefix(wanted.count).map { $0 | 0x20 }.elementsEqual(wanted.map { $0 | 0x20 }) ?? false
+        return context.header("Content-Type")?.prefix(wanted.count).map { $0 | 0x20 }.elementsEqual(wanted.map { $0 | 0x20 })
+            ?? false
     }
 
     /// The facts by the names that rules ask for.
