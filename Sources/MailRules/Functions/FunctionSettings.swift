@@ -1,7 +1,10 @@
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
+    let shortcircuit: ShortcircuitScores
+
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
+        self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
     }
 
     init() {
