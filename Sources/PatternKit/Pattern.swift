@@ -58,7 +58,8 @@ package final class Pattern: @unchecked Sendable {
         var number: Int32 = 0
         var offset = 0
         // PCRE2_NEVER_BACKSLASH_C: \C would read into the middle of a UTF-8 sequence, no rule needs it.
-        let flags = options.rawValue | PCRE2_NEVER_BACKSLASH_C
+        // PCRE2_DUPNAMES: Perl lets groups share a name.
+        let flags = options.rawValue | PCRE2_NEVER_BACKSLASH_C | PCRE2_DUPNAMES
         guard let code = pcre2_compile_8(source, source.count, flags, &number, &offset, nil) else {
             throw PatternError(code: number, offset: offset, message: Pattern.message(of: number))
         }

@@ -202,7 +202,16 @@ extension RuleReader {
 
     private mutating func compile(_ literal: ArraySlice<UInt8>, _ line: RuleLine) -> Pattern? {
         do {
-            return try PatternLiteral(literal).compile()
+            let compiled = try PatternLiteral(literal).compile()
+            if let (offset, scalar) = compiled.impossible.first {
+                self.report(
+                    .warning,
+                    line.column(at: line.index + offset),
+                    "U+\(scalar.uppercased()) never matches: text is matched as octets",
+                    hint: "write the octets of UTF-8, as in \\xe2\\x82\\xac for the euro sign"
+                )
+            }
+            return compiled.pattern
         } catch {
             self.report(.error, line.column(at: line.index + error.offset), error.message, hint: error.hint)
             return nil
