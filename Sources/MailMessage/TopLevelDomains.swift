@@ -3,7 +3,9 @@ enum TopLevelDomains {
     /// The longest that is looked up (RFC 1035 §2.3.4).
     private static let maximumLength = 63
 
-    private static let all = Set(table.split(separator: " ").map { [UInt8]($0.utf8) })
+    private static let all = Set(names)
+
+    static var names: [[UInt8]] { self.table.split(separator: " ").map { [UInt8]($0.utf8) } }
 
     /// - Parameter label: letters in either case.
     static func contains(_ label: ArraySlice<UInt8>) -> Bool {
