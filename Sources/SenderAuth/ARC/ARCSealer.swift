@@ -1,4 +1,5 @@
 import MailMessage
+import MailTypes
 import OpenSSLKit
 
 /// Seals messages that are passed on, so that the next hop can know what we found (RFC 8617 §5.1).

@@ -1,5 +1,3 @@
-import MailTypes
-
 /// What a domain's owner wants done with mail that is not its own (RFC 7489 §6.3).
 package enum DMARCPolicy: String, Hashable, Sendable, CaseIterable {
     case none

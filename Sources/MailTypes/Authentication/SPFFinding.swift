@@ -1,5 +1,3 @@
-import MailTypes
-
 /// The outcome of `check_host()` (RFC 7208 §2.6).
 package enum SPFResult: String, Hashable, Sendable, CaseIterable {
     case none

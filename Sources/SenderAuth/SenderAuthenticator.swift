@@ -1,0 +1,53 @@
+import MailMessage
+import MailTypes
+
+/// Finds out who really sent a message: SPF, DKIM, ARC and DMARC together.
+package struct SenderAuthenticator<Resolver: DNSResolver>: Sendable {
+    private let resolver: Resolver
+    private let hostname: String
+    private let discovery: DMARCChecker<Resolver>.Discovery
+
+    /// - Parameter hostname: ours, for `%{r}` in the explanations of SPF.
+    package init(resolver: Resolver, hostname: String, discovery: DMARCChecker<Resolver>.Discovery) {
+        self.resolver = resolver
+        self.hostname = hostname
+        self.discovery = discovery
+    }
+
+    /// What the envelope alone tells; to be started before the message is there.
+    /// - Parameters:
+    ///   - client: nil when there was no connection.
+    ///   - sender: the reverse path as text, empty for the null path.
+    ///   - time: seconds since 1970.
+    package func examineEnvelope(
+        client: IPAddress?,
+        helo: String,
+        sender: String,
+        time: Int
+    ) async -> (mailFrom: SPFFinding?, helo: SPFFinding?) {
+        guard let client else { return (nil, nil) }
+        let checker = SPFChecker(resolver: self.resolver, receiver: self.hostname, time: time)
+        async let heloFinding = checker.checkHELO(helo, client: client)
+        let mailFrom = await checker.checkMailFrom(sender, helo: helo, client: client)
+        return (mailFrom, await heloFinding)
+    }
+
+    /// - Parameter envelope: what `examineEnvelope` found.
+    package func examine(
+        _ message: ParsedMessage,
+        envelope: (mailFrom: SPFFinding?, helo: SPFFinding?),
+        time: Int
+    ) async -> AuthenticationFindings {
+        async let arc = ARCValidator(resolver: self.resolver).validate(message)
+        let dkim = await DKIMVerifier(resolver: self.resolver, time: time).verify(message)
+        let from = message.fields(named: "from").flatMap { message.mailboxes(in: $0) }.map { mailbox in
+            String(mailbox.address.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
+        }
+        let spf = envelope.mailFrom.flatMap { $0.result == .pass ? $0.domain : nil }
+        var findings = AuthenticationFindings(mailFrom: envelope.mailFrom, helo: envelope.helo, dkim: dkim)
+        findings.dmarc = await DMARCChecker(resolver: self.resolver, discovery: self.discovery)
+            .check(from: from, spf: spf, dkim: findings.dkimDomains)
+        findings.arc = await arc
+        return findings
+    }
+}
