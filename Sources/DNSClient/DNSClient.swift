@@ -30,27 +30,31 @@ package final class DNSClient: DNSResolver {
     private struct State {
         var cache = AnswerCache()
         var open: [Question: Waiters] = [:]
+        var health = ServerHealth()
     }
 
     private let resolver: UnboundResolver
+    /// Servers that the configuration names: they can be looked at before they are asked.
+    private let servers: [(address: String, port: UInt16)]
     private let state = Mutex(State())
 
     package init(_ configuration: Configuration) throws(UnboundError) {
         var unbound = UnboundContext.Configuration()
-        unbound.servers = configuration.servers.map(Self.withAtSign)
+        self.servers = configuration.servers.map(Self.parts(of:))
+        // libunbound writes a port behind an @.
+        unbound.servers = self.servers.map { "\($0.address)@\($0.port)" }
         unbound.trustAnchor = configuration.trustAnchor
         self.resolver = try UnboundResolver(unbound, timeout: .milliseconds(configuration.timeoutMilliseconds))
     }
 
-    /// libunbound writes a port behind an @.
-    private static func withAtSign(_ server: String) -> String {
-        if server.hasPrefix("[") {
-            let parts = server.dropFirst().split(separator: "]", maxSplits: 1, omittingEmptySubsequences: false)
-            let port = parts.count == 2 ? parts[1].drop { $0 == ":" } : ""
-            return String(parts[0]) + (port.isEmpty ? "" : "@" + port)
-        }
-        let parts = server.split(separator: ":", omittingEmptySubsequences: false)
-        return parts.count == 2 ? "\(parts[0])@\(parts[1])" : server
+    /// `192.0.2.1:53`, `[2001:db8::1]:53`, or an address alone.
+    private static func parts(of server: String) -> (address: String, port: UInt16) {
+        let end = server.lastIndex(of: "]")
+        let colon =
+            end == nil && server.filter { $0 == ":" }.count > 1 ? nil : server[(end ?? server.startIndex)...].lastIndex(of: ":")
+        let port = colon.flatMap { UInt16(server[server.index(after: $0)...]) } ?? 53
+        let address = server[..<(colon ?? server.endIndex)].filter { $0 != "[" && $0 != "]" }
+        return (String(address), port)
     }
 
     package func resolve(_ name: DNSName, _ type: DNSRecordType) async -> DNSResponse {
@@ -61,10 +65,13 @@ package final class DNSClient: DNSResolver {
     }
 
     private enum Joined {
-        case started
+        case started(probes: Bool)
         case waits
-        case refused
+        case refused(DNSFailure)
     }
+
+    /// How long a server may take to show that it is there; one that is slower is asked all the same.
+    private static let probeMilliseconds: Int32 = 20
 
     private func join(_ question: Question, _ continuation: CheckedContinuation<DNSResponse, Never>) {
         let joined = self.state.withLock { state -> Joined in
@@ -72,17 +79,33 @@ package final class DNSClient: DNSResolver {
                 state.open[question]?.append(continuation)
                 return .waits
             }
-            guard state.open.count < Self.maximumQuestions else { return .refused }
+            guard state.open.count < Self.maximumQuestions else { return .refused(.failed("too many open questions")) }
+            let advice = state.health.advice(now: .now)
+            if advice == .fail { return .refused(.timeout) }
             state.open[question] = [continuation]
-            return .started
+            return .started(probes: advice == .probe && !self.servers.isEmpty)
         }
         switch joined {
         case .waits: break
-        case .refused: continuation.resume(returning: DNSResponse(.failure(.failed("too many open questions"))))
-        case .started:
+        case .refused(let failure): continuation.resume(returning: DNSResponse(.failure(failure)))
+        case .started(let probes):
+            if probes, self.serversRefuse() {
+                self.state.withLock { $0.health.refused(now: .now) }
+                self.finish(question, DNSResponse(.failure(.failed("the DNS server refuses connections"))))
+                return
+            }
             self.resolver.ask("\(question.name)", type: question.type.rawValue) { outcome in
+                self.state.withLock { state in
+                    if outcome == nil { state.health.timedOut(now: .now) } else { state.health.answered(now: .now) }
+                }
                 self.finish(question, Self.response(outcome, question.type))
             }
+        }
+    }
+
+    private func serversRefuse() -> Bool {
+        self.servers.allSatisfy { server in
+            ServerProbe.refuses(address: server.address, port: server.port, milliseconds: Self.probeMilliseconds)
         }
     }
 

@@ -47,7 +47,9 @@ package enum AuthenticationResults {
     /// A token, or a quoted string where it must be one (RFC 8601 §2.2).
     private static func propertyValue(_ text: String) -> String {
         let isPlain = text.unicodeScalars.allSatisfy { scalar in
-            scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "@.-_+=/!#$%&'*^`{|}~".unicodeScalars.contains(scalar))
+            scalar.isASCII
+                && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+                    || "@.-_+=/!#$%&'*^`{|}~".unicodeScalars.contains(scalar))
         }
         if isPlain, !text.isEmpty, text.utf8.count <= 320 { return text }
         let kept = text.unicodeScalars.filter { (0x20...0x7e).contains($0.value) && $0 != "\"" && $0 != "\\" }
