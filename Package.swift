@@ -44,6 +44,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
+        .systemLibrary(name: "CUnbound", pkgConfig: "libunbound", providers: [.apt(["libunbound-dev"])]),
         .target(name: "COutpostSystem"),
         .target(name: "COutpostTerminal"),
 
@@ -52,6 +53,7 @@ let package = Package(
         layer("PatternKit", ["CPCRE2"]),
         layer("ClamAVKit", ["CClamAV"]),
         layer("SystemKit", ["COutpostSystem"]),
+        layer("UnboundKit", ["CUnbound"]),
 
         // 2: pure cores
         layer("MailTypes"),
@@ -60,9 +62,11 @@ let package = Package(
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
+        layer("SenderAuth", ["MailTypes", "MailMessage", "OpenSSLKit"]),
 
         // 3: edges
         layer("ContentStorage", ["SystemKit"]),
+        layer("DNSClient", ["MailTypes", "UnboundKit"]),
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
         layer(
             "SMTPServer",
@@ -80,7 +84,8 @@ let package = Package(
             "Gateway",
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
-                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore,
+                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", "SenderAuth",
+                "DNSClient", nioCore,
                 nioPosix,
                 logging,
             ]
@@ -122,6 +127,8 @@ let package = Package(
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
+        tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
+        tests("DNSClientTests", ["DNSClient", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(
             "TLSTransportTests",

@@ -24,6 +24,15 @@ struct ConfigurationBuilder {
         if let section = root.section("antivirus") { self.readAntivirus(section, into: &configuration.antivirus) }
         if let section = root.section("dns") {
             section.readList("servers", into: &configuration.dnsServers, SettingValue.dnsServer)
+            section.read("timeout", into: &configuration.dnsTimeoutMilliseconds)
+            if section.has("trust_anchor") {
+                var file = ""
+                section.read("trust_anchor", into: &file, self.path)
+                configuration.dnsTrustAnchor = file
+            }
+        }
+        if let section = root.section("authentication") {
+            self.readAuthentication(section, into: &configuration.authentication)
         }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
@@ -144,6 +153,15 @@ struct ConfigurationBuilder {
         section.read("hold_score", into: &policy.holdScore)
         section.read("reject_score", into: &policy.rejectScore)
         section.readChoice("virus", into: &policy.virus)
+        if let dmarc = section.section("dmarc") {
+            for wanted in [DMARCPolicy.reject, .quarantine] {
+                var action = policy.dmarc[wanted] ?? .none
+                dmarc.readChoice(wanted.rawValue, into: &action)
+                policy.dmarc[wanted] = action
+            }
+        }
+        section.readChoice("spf_fail", into: &policy.spfFail)
+        section.readList("trusted_sealers", into: &policy.trustedSealers, SettingValue.domainPattern)
         // The administrator's lines stand before the built-in ones: the first that fits decides.
         policy.signatures = section.sections("signatures").map(self.signature) + policy.signatures
         section.read("keep_rejected", into: &policy.keepRejected)
@@ -189,6 +207,23 @@ struct ConfigurationBuilder {
             antivirus.scannerPath = file
         }
         section.read("user", into: &antivirus.runAsUser)
+    }
+
+    private func readAuthentication(
+        _ section: SettingSection,
+        into authentication: inout GatewayConfiguration.Authentication
+    ) {
+        section.read("enabled", into: &authentication.isEnabled)
+        section.read("public_suffix_list", into: &authentication.publicSuffixList, self.path)
+        section.read("tree_walk", into: &authentication.usesTreeWalk)
+        section.read("timeout", into: &authentication.budgetSeconds)
+        if let seal = section.section("arc_seal") {
+            var result = GatewayConfiguration.Seal(domain: "", selector: "", privateKey: "")
+            seal.read("domain", into: &result.domain, SettingValue.hostname)
+            seal.read("selector", into: &result.selector)
+            seal.read("private_key", into: &result.privateKey, self.path)
+            authentication.seal = result
+        }
     }
 
     private func readLists(_ section: SettingSection, into lists: inout GatewayConfiguration.Lists) {

@@ -274,7 +274,28 @@ enum SettingReference {
             .named(words(RuleAction.self)),
             "Actions for single rules and checks by name, whatever the score; `none` takes away what the rule itself asks for."
         ),
+        Setting("policies.*.dmarc", .section, "What is done when DMARC fails."),
+        Setting("policies.*.dmarc.reject", words(SenderAction.self), "reject", "Where the domain's owner asks for `p=reject`."),
+        Setting("policies.*.dmarc.quarantine", words(SenderAction.self), "hold", "Where the owner asks for `p=quarantine`."),
+        Setting(
+            "policies.*.spf_fail",
+            words(SenderAction.self),
+            "none",
+            "When SPF fails and the sender's domain has no DMARC record."
+        ),
+        Setting(
+            "policies.*.trusted_sealers",
+            .list(.domain),
+            "[]",
+            "Domains whose ARC seals count: what they passed on is not refused for what passing on broke."
+        ),
         Setting("policies.*.on_failure", .section, "What happens when a check cannot be completed."),
+        Setting(
+            "policies.*.on_failure.authentication",
+            words(FailurePolicy.self),
+            "accept",
+            "When SPF, DKIM, DMARC or ARC got no answer from the DNS; what is accepted is recorded as such."
+        ),
         Setting("policies.*.on_failure.rules", words(FailurePolicy.self), "defer", "When the rules cannot be evaluated in time."),
         Setting(
             "policies.*.on_failure.virus",
@@ -322,8 +343,34 @@ enum SettingReference {
             "dns.servers",
             .list(.host(defaultPort: 53)),
             "[]",
-            "Addresses of DNS servers; empty: the system's. Checked now, used by the sender checks of a later release."
+            "Addresses of DNS servers; empty: the system's. A resolver on the same host is best."
         ),
+        Setting("dns.timeout", .number(.milliseconds, 100...60_000), "5s", "For one question."),
+        Setting("dns.trust_anchor", .path, "A file with the key of the root zone; without it DNSSEC is not checked."),
+        Setting("authentication", .section, "Who really sends: SPF, DKIM, DMARC, ARC."),
+        Setting("authentication.enabled", .boolean, "true", "Off: nothing is asked of the DNS."),
+        Setting(
+            "authentication.public_suffix_list",
+            .path,
+            "/usr/share/publicsuffix/public_suffix_list.dat",
+            "The published list of names under which domains are registered (Debian: `publicsuffix`)."
+        ),
+        Setting(
+            "authentication.tree_walk",
+            .boolean,
+            "false",
+            "DMARC finds the domain of an owner by asking the names above (DMARCbis), not by the list."
+        ),
+        Setting(
+            "authentication.timeout",
+            .number(.seconds, 1...60),
+            "10s",
+            "For all of one message's questions; what is left then counts as not answered."
+        ),
+        Setting("authentication.arc_seal", .section, "Seals what is passed on (ARC), so that the next host knows what we found."),
+        Setting("authentication.arc_seal.domain", .text, "The domain that seals."),
+        Setting("authentication.arc_seal.selector", .text, "Where its key is published: `selector._domainkey.domain`."),
+        Setting("authentication.arc_seal.private_key", .path, "The private key in PEM, of RSA or Ed25519."),
         Setting(
             "lists",
             .section,

@@ -23,6 +23,11 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var log: Log
     /// Addresses of DNS servers; empty: the system's.
     package var dnsServers: [String]
+    /// A file with the key of the root, for DNSSEC; nil: it is not checked.
+    package var dnsTrustAnchor: String?
+    /// Milliseconds for one question.
+    package var dnsTimeoutMilliseconds: Int
+    package var authentication: Authentication
     /// The user (and its group) the process becomes after binding, when started as root; nil: stays.
     package var runAsUser: String?
 
@@ -39,6 +44,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         self.quarantine = Quarantine()
         self.log = Log()
         self.dnsServers = []
+        self.dnsTrustAnchor = nil
+        self.dnsTimeoutMilliseconds = 5_000
+        self.authentication = Authentication()
         self.runAsUser = nil
     }
 
@@ -56,6 +64,34 @@ package struct GatewayConfiguration: Hashable, Sendable {
             self.address = address
             self.port = port
             self.tls = tls
+        }
+    }
+
+    /// How it is found out who really sends.
+    package struct Authentication: Hashable, Sendable {
+        package var isEnabled = true
+        /// The published list of public suffixes; it is read when the configuration is.
+        package var publicSuffixList = "/usr/share/publicsuffix/public_suffix_list.dat"
+        /// DMARC's domains are found by asking the tree instead.
+        package var usesTreeWalk = false
+        /// Seconds that one message's questions may take in all; what is left then counts as not answered.
+        package var budgetSeconds = 10
+        package var seal: Seal?
+
+        package init() {}
+    }
+
+    /// The key that messages are sealed with when they are passed on (ARC).
+    package struct Seal: Hashable, Sendable {
+        package var domain: String
+        package var selector: String
+        /// PEM, without a passphrase.
+        package var privateKey: String
+
+        package init(domain: String, selector: String, privateKey: String) {
+            self.domain = domain
+            self.selector = selector
+            self.privateKey = privateKey
         }
     }
 

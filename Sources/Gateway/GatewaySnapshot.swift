@@ -5,8 +5,10 @@ import MailRules
 import MailTypes
 import NIOCore
 import NIOPosix
+import OpenSSLKit
 import PatternKit
 import SMTPClient
+import SenderAuth
 
 /// A configuration with everything that is compiled from it. Immutable; a connection keeps the one it was accepted with, and
 /// a reload makes the next one aside.
@@ -22,8 +24,22 @@ package final class GatewaySnapshot: Sendable {
     let downstreamRoutes: [DownstreamRoute]
     private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
     private let evaluators: RuleEvaluators?
+    /// nil: it is not asked who sends.
+    let authentication: SenderAuthentication?
+    let sealer: ARCSealer?
 
-    package init(configuration: GatewayConfiguration, rules: RuleSet?, generation: Int = 0) {
+    package init(
+        configuration: GatewayConfiguration,
+        rules: RuleSet?,
+        sender: SenderResources = SenderResources(),
+        generation: Int = 0
+    ) {
+        self.authentication = sender.resolver.map {
+            SenderAuthentication(resolver: $0, configuration: configuration, publicSuffixes: sender.publicSuffixes)
+        }
+        self.sealer = configuration.authentication.seal.flatMap { seal in
+            sender.sealingKey.map { ARCSealer(domain: seal.domain, selector: seal.selector, key: $0) }
+        }
         self.configuration = configuration
         self.generation = generation
         self.rules = rules

@@ -13,13 +13,24 @@ package struct Judgement: Sendable {
     package var subject: String
     package var headerFrom: String
     package var microseconds: Int
+    /// Fields about the sender that go before the message, each ended by CRLF.
+    package var senderFields: [UInt8] = []
+    /// Fields in the message that claim to be ours.
+    package var forgedFields: [Range<Int>] = []
     /// Rules that were left out because an administrator released this message.
     package var skippedRules: Set<String> = []
     private let decider: PolicyDecider
     private var allowed: SenderList.Match?
     private var denied: SenderList.Match?
 
-    init(local: LocalExamination.Outcome, scan: ScanFindings, policy: Policy, snapshot: GatewaySnapshot, microseconds: Int) {
+    init(
+        local: LocalExamination.Outcome,
+        scan: ScanFindings,
+        sender: SenderExamination?,
+        policy: Policy,
+        snapshot: GatewaySnapshot,
+        microseconds: Int
+    ) {
         switch local {
         case .success(let examination):
             self.findings = Findings(checks: examination.checks, rules: examination.rules, scan: scan)
@@ -38,6 +49,18 @@ package struct Judgement: Sendable {
             self.headerFrom = ""
         }
         self.microseconds = microseconds
+        if let sender {
+            self.findings.authentication = sender.findings
+            self.senderFields = sender.fields
+            self.forgedFields = sender.forged
+            self.reports.append(
+                CheckReport(
+                    check: "authentication",
+                    result: sender.findings.summary,
+                    microseconds: sender.findings.microseconds
+                )
+            )
+        }
         self.decider = PolicyDecider(policy: policy, virusOnFailure: snapshot.configuration.antivirus.onFailure)
         self.decision = self.decider.decide(findings: self.findings, allowed: self.allowed, denied: self.denied)
         if scan.status != .off {

@@ -6,6 +6,42 @@ import MailRules
 import MailTypes
 import OpenSSLKit
 
+/// A received message, read and taken apart.
+enum MessageReading: Sendable {
+    struct Read: Sendable {
+        var message: ParsedMessage
+        var key: VerdictCache.Key
+        /// What an earlier try of the same message has left.
+        var known: (scan: ScanFindings?, rules: RuleFindings?)
+        var report: CheckReport
+    }
+
+    case success(Read)
+    case failure(String)
+
+    static func read(_ subject: InspectionSubject, snapshot: GatewaySnapshot, cache: VerdictCache) -> MessageReading {
+        let bytes: [UInt8]
+        do {
+            bytes = try subject.content.bytes()
+        } catch {
+            return .failure("reading the message: \(error)")
+        }
+        let key = VerdictCache.Key(contentHash: SHA256.hash(bytes), generation: snapshot.generation)
+        let parsing = Stopwatch()
+        let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
+        let report = CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)
+        return .success(Read(message: message, key: key, known: cache.find(key), report: report))
+    }
+
+    /// What checks and rules find, or why there is nothing to look at.
+    func examination(_ course: MessageInspector.Course) -> LocalExamination.Outcome {
+        switch self {
+        case .success(let read): .success(LocalExamination.run(read, course.subject, snapshot: course.snapshot))
+        case .failure(let reason): .failure(reason)
+        }
+    }
+}
+
 /// Everything that is found out about a message in this process, on one thread: parse, checks, rules.
 struct LocalExamination: Sendable {
     enum Outcome: Sendable {
@@ -27,31 +63,14 @@ struct LocalExamination: Sendable {
     /// Characters of a subject or sender that a listing may want.
     private static let listingLength = 200
 
-    /// - Parameter parsed: called as soon as the message is parsed, before the rest is done, with what an earlier try of the
-    ///   same message has left for the scan.
-    static func run(
-        _ subject: InspectionSubject,
-        snapshot: GatewaySnapshot,
-        cache: VerdictCache,
-        parsed: (ParsedMessage, VerdictCache.Key, ScanFindings?) -> Void
-    ) -> Outcome {
-        let bytes: [UInt8]
-        do {
-            bytes = try subject.content.bytes()
-        } catch {
-            return .failure("reading the message: \(error)")
-        }
-        let key = VerdictCache.Key(contentHash: SHA256.hash(bytes), generation: snapshot.generation)
-        let known = cache.find(key)
-        let parsing = Stopwatch()
-        let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
-        var reports = [CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)]
-        parsed(message, key, known.scan)
-
+    /// Checks and rules.
+    static func run(_ read: MessageReading.Read, _ subject: InspectionSubject, snapshot: GatewaySnapshot) -> LocalExamination {
+        let message = read.message
+        var reports = [read.report]
         let checks = snapshot.checks.run(message, subject)
         reports += checks.reports
         let watch = Stopwatch()
-        let rules = known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope)
+        let rules = read.known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope)
         if snapshot.rules != nil {
             let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
             reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))
@@ -61,17 +80,15 @@ struct LocalExamination: Sendable {
             reversePath: subject.envelope.reversePath,
             headerFrom: SenderCheck.headerFrom(message)
         )
-        return .success(
-            LocalExamination(
-                key: key,
-                checks: checks,
-                rules: rules,
-                reports: reports,
-                subject: self.listing(message, "Subject"),
-                headerFrom: self.listing(message, "From"),
-                allowed: listed.allowed,
-                denied: listed.denied
-            )
+        return LocalExamination(
+            key: read.key,
+            checks: checks,
+            rules: rules,
+            reports: reports,
+            subject: self.listing(message, "Subject"),
+            headerFrom: self.listing(message, "From"),
+            allowed: listed.allowed,
+            denied: listed.denied
         )
     }
 

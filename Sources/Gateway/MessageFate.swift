@@ -21,6 +21,7 @@ final class MessageFate {
     private let downstream: DownstreamTransaction?
     private let eventLoop: any EventLoop
     private let stopwatch: Stopwatch
+    private let senderQuestion: SenderAuthentication.EnvelopeQuestion?
     private var machine: RelayMachine
     private var judgement: Judgement?
     private var completion: ((SMTPReply) -> Void)?
@@ -37,8 +38,10 @@ final class MessageFate {
         services: GatewayServices,
         downstream: DownstreamTransaction?,
         eventLoop: any EventLoop,
-        stopwatch: Stopwatch
+        stopwatch: Stopwatch,
+        senderQuestion: SenderAuthentication.EnvelopeQuestion?
     ) {
+        self.senderQuestion = senderQuestion
         self.id = id
         self.envelope = envelope
         self.content = content
@@ -56,7 +59,13 @@ final class MessageFate {
     /// - Parameter completion: called once with the final reply, on the event loop.
     func decide(completion: @escaping (SMTPReply) -> Void) {
         self.completion = completion
-        let subject = InspectionSubject(envelope: self.envelope, content: self.content, facts: self.facts, policy: self.policy)
+        let subject = InspectionSubject(
+            envelope: self.envelope,
+            content: self.content,
+            facts: self.facts,
+            policy: self.policy,
+            senderQuestion: self.senderQuestion
+        )
         self.services.inspector.inspect(subject, snapshot: self.snapshot, on: self.eventLoop) { judgement in
             self.judged(judgement)
         }
@@ -129,8 +138,18 @@ final class MessageFate {
             envelope: self.envelope,
             time: TransactionClock.seconds()
         )
-        let prefix = fields.prefix(for: judgement.decision, hits: judgement.findings.hits, tagScore: self.policy.tagScore)
-        downstream.deliver(header: prefix, content: self.content, facts: self.facts) { outcome in
+        let prefix = fields.prefix(
+            for: judgement.decision,
+            hits: judgement.findings.hits,
+            tagScore: self.policy.tagScore,
+            authentication: judgement.senderFields
+        )
+        downstream.deliver(
+            header: prefix,
+            content: self.content,
+            omitting: judgement.forgedFields,
+            facts: self.facts
+        ) { outcome in
             self.perform(self.machine.downstreamFinished(outcome))
         }
     }

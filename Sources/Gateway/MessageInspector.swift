@@ -16,6 +16,8 @@ struct InspectionSubject: Sendable {
     var content: MessageContent
     var facts: ContentFacts
     var policy: Policy
+    /// What the DNS was asked about the envelope before the message was there; nil: nothing yet.
+    var senderQuestion: SenderAuthentication.EnvelopeQuestion?
 }
 
 /// Runs all checks on a message, side by side, and has policy decide.
@@ -57,42 +59,102 @@ final class MessageInspector: Sendable {
             snapshot: snapshot,
             cache: self.cache,
             expectsScan: scansVirus,
+            expectsSender: snapshot.authentication != nil,
             completion: completion
         )
-        if !scansVirus, snapshot.rules == nil, case .memory(let bytes) = subject.content, bytes.count <= Self.inlineLimit {
-            inspection.examined(LocalExamination.run(subject, snapshot: snapshot, cache: self.cache) { _, _, _ in })
+        let course = Course(
+            subject: subject,
+            snapshot: snapshot,
+            eventLoop: eventLoop,
+            pending: NIOLoopBound(inspection, eventLoop: eventLoop)
+        )
+        if !scansVirus, snapshot.rules == nil, snapshot.authentication == nil, case .memory(let bytes) = subject.content,
+            bytes.count <= Self.inlineLimit
+        {
+            inspection.examined(MessageReading.read(subject, snapshot: snapshot, cache: self.cache).examination(course))
             return
         }
-        let pending = NIOLoopBound(inspection, eventLoop: eventLoop)
         inspection.deadline = eventLoop.assumeIsolated().scheduleTask(
             in: .seconds(Int64(snapshot.configuration.limits.inspectionSeconds))
         ) {
             inspection.deadlineReached()
         }
+        self.onThread(course) {
+            let reading = MessageReading.read(subject, snapshot: snapshot, cache: self.cache)
+            guard case .success(let read) = reading else {
+                course.report { $0.examined(reading.examination(course)) }
+                return
+            }
+            if scansVirus { self.scan(read, course) }
+            let rulesWait = self.askForSender(read, course)
+            if !rulesWait { course.report(reading.examination(course)) }
+        }
+    }
+
+    /// One message's way through the checks.
+    struct Course: Sendable {
+        var subject: InspectionSubject
+        let snapshot: GatewaySnapshot
+        fileprivate let eventLoop: any EventLoop
+        fileprivate let pending: NIOLoopBound<PendingInspection>
+
+        fileprivate func report(_ event: @escaping @Sendable (PendingInspection) -> Void) {
+            self.eventLoop.execute { event(self.pending.value) }
+        }
+
+        fileprivate func report(_ outcome: LocalExamination.Outcome) {
+            self.report { $0.examined(outcome) }
+        }
+    }
+
+    private func onThread(_ course: Course, _ work: @escaping @Sendable () -> Void) {
         self.waiting.wrappingAdd(1, ordering: .relaxed)
         self.threads.submit { state in
             defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
-            guard case .active = state else {
-                eventLoop.execute { pending.value.examined(.failure("shutting down")) }
-                return
-            }
-            let outcome = LocalExamination.run(subject, snapshot: snapshot, cache: self.cache) { message, key, known in
-                guard scansVirus, let scanner = self.scanner else { return }
-                if let known {
-                    eventLoop.execute { pending.value.scanned(known, key: key) }
-                    return
-                }
-                let scanSubject = ScanSubject(subject.content, message)
-                let budget = Duration.seconds(snapshot.configuration.antivirus.budgetSeconds)
-                self.waiting.wrappingAdd(1, ordering: .relaxed)
-                Task {
-                    defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
-                    let findings = await scanner.scan(scanSubject, budget: budget)
-                    eventLoop.execute { pending.value.scanned(findings, key: key) }
-                }
-            }
-            eventLoop.execute { pending.value.examined(outcome) }
+            guard case .active = state else { return course.report(.failure("shutting down")) }
+            work()
         }
+    }
+
+    private func scan(_ read: MessageReading.Read, _ course: Course) {
+        guard let scanner = self.scanner else { return }
+        let key = read.key
+        if let known = read.known.scan {
+            course.report { $0.scanned(known, key: key) }
+            return
+        }
+        let scanSubject = ScanSubject(course.subject.content, read.message)
+        let budget = Duration.seconds(course.snapshot.configuration.antivirus.budgetSeconds)
+        self.waiting.wrappingAdd(1, ordering: .relaxed)
+        Task {
+            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+            let findings = await scanner.scan(scanSubject, budget: budget)
+            course.report { $0.scanned(findings, key: key) }
+        }
+    }
+
+    /// - Returns: whether the rules wait for the answer, because some of them look at it.
+    private func askForSender(_ read: MessageReading.Read, _ course: Course) -> Bool {
+        guard let authentication = course.snapshot.authentication else { return false }
+        let rulesWait = course.snapshot.rules?.looksAtAuthentication ?? false
+        let envelope = course.subject.envelope
+        let question =
+            course.subject.senderQuestion ?? authentication.begin(client: envelope.client, reversePath: envelope.reversePath)
+        Task {
+            let sender = await authentication.examine(
+                read.message,
+                envelope: envelope,
+                question: question,
+                contentHash: read.key.contentHash,
+                sealer: course.snapshot.sealer
+            )
+            course.report { $0.identified(sender) }
+            guard rulesWait else { return }
+            var course = course
+            course.subject.envelope.authentication = sender.findings
+            self.onThread(course) { [course] in course.report(MessageReading.success(read).examination(course)) }
+        }
+        return rulesWait
     }
 }
 
@@ -123,6 +185,8 @@ private final class PendingInspection {
     private var completion: ((Judgement) -> Void)?
     private var local: LocalExamination.Outcome?
     private var scan: ScanFindings?
+    private var sender: SenderExamination?
+    private var expectsSender: Bool
     var deadline: Scheduled<Void>?
 
     init(
@@ -130,8 +194,10 @@ private final class PendingInspection {
         snapshot: GatewaySnapshot,
         cache: VerdictCache,
         expectsScan: Bool,
+        expectsSender: Bool,
         completion: @escaping (Judgement) -> Void
     ) {
+        self.expectsSender = expectsSender
         self.policy = policy
         self.snapshot = snapshot
         self.cache = cache
@@ -151,6 +217,12 @@ private final class PendingInspection {
             // The message could not even be read: there will be no scan to wait for.
             self.scan = ScanFindings(status: .notScanned(.failed("the message could not be read")))
         }
+        if case .failure = outcome { self.expectsSender = false }
+        self.finishIfComplete()
+    }
+
+    func identified(_ sender: SenderExamination) {
+        self.sender = sender
         self.finishIfComplete()
     }
 
@@ -169,6 +241,7 @@ private final class PendingInspection {
     }
 
     private func finishIfComplete() {
+        guard self.sender != nil || !self.expectsSender else { return }
         if let local = self.local, let scan = self.scan { self.finish(local: local, scan: scan) }
     }
 
@@ -180,6 +253,7 @@ private final class PendingInspection {
             Judgement(
                 local: local,
                 scan: scan,
+                sender: self.sender,
                 policy: self.policy,
                 snapshot: self.snapshot,
                 microseconds: self.stopwatch.microseconds

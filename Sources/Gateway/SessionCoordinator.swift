@@ -19,6 +19,8 @@ final class SessionCoordinator: SMTPSession {
         var downstream: DownstreamTransaction?
         var recipients: [Recipient] = []
         let stopwatch = Stopwatch()
+        /// What the DNS says of the sender; under way from MAIL on.
+        var senderQuestion: SenderAuthentication.EnvelopeQuestion?
     }
 
     private let snapshot: GatewaySnapshot
@@ -100,6 +102,7 @@ final class SessionCoordinator: SMTPSession {
             return refusal
         }
         self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
+        self.transaction?.senderQuestion = self.snapshot.authentication?.begin(client: self.client, reversePath: mail.reversePath)
         return Self.senderOK
     }
 
@@ -177,7 +180,8 @@ final class SessionCoordinator: SMTPSession {
             services: self.services,
             downstream: transaction.downstream,
             eventLoop: self.eventLoop,
-            stopwatch: transaction.stopwatch
+            stopwatch: transaction.stopwatch,
+            senderQuestion: transaction.senderQuestion
         )
         self.fate = fate
         fate.decide { reply in

@@ -25,7 +25,13 @@ struct TraceFields {
     }
 
     /// All fields for a message that goes on, in the order in which they stand.
-    func prefix(for decision: PolicyDecision, hits: [Hit], tagScore: Double?) -> [UInt8] {
+    /// - Parameter authentication: fields that say who sent it, each ended by CRLF.
+    func prefix(
+        for decision: PolicyDecision,
+        hits: [Hit],
+        tagScore: Double?,
+        authentication: [UInt8] = []
+    ) -> [UInt8] {
         var text = ""
         if decision.disposition == .tag {
             let tests = hits.map(\.rule).joined(separator: ",\r\n\t")
@@ -39,7 +45,8 @@ struct TraceFields {
             text += "X-Outpost-Unchecked: \(decision.unchecked.joined(separator: ", "))\r\n"
         }
         text += "X-Outpost-Id: \(self.id)\r\n"
-        return Array((text + self.received).utf8)
+        // Above Received: each hop's results stand in front of its trace (RFC 8601 §4).
+        return Array(text.utf8) + authentication + Array(self.received.utf8)
     }
 
     /// One decimal, no locale: `-0.1`, `12.3`.

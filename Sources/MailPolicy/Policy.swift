@@ -41,13 +41,29 @@ package struct Policy: Hashable, Sendable {
     package var keepRejected = true
     /// Actions for rules and checks by name; they win over the score.
     package var ruleActions: [String: RuleAction] = [:]
-    /// What happens when a check cannot be completed, by its name: `rules`, `virus` (without it the virus engine's own
-    /// setting counts).
-    package var onFailure: [String: FailurePolicy] = ["rules": .defer]
+    /// What is done when DMARC fails and the domain's owner asks for `p=reject` or `p=quarantine` (RFC 7489 §6.7 leaves it to
+    /// the receiver).
+    package var dmarc: [DMARCPolicy: SenderAction] = [.reject: .reject, .quarantine: .hold]
+    /// What is done when SPF fails and DMARC says nothing of the message.
+    package var spfFail: SenderAction = .none
+    /// Domains whose seals count (RFC 8617 §7.2): mail that they passed on and that DMARC passed for at their place is not
+    /// refused for what passing on broke.
+    package var trustedSealers: [String] = []
+    /// What happens when a check cannot be completed, by its name: `rules`, `authentication`, `virus` (without it the virus
+    /// engine's own setting counts).
+    package var onFailure: [String: FailurePolicy] = ["rules": .defer, "authentication": .accept]
 
     package init(name: String) {
         self.name = name
     }
+}
+
+/// What is done about a sender that is not who it says.
+package enum SenderAction: String, Hashable, Sendable, CaseIterable {
+    case reject
+    case hold
+    case tag
+    case none
 }
 
 /// What the configuration says about one rule by name.

@@ -6,11 +6,11 @@ import MailTypes
 /// 1. a virus whose action is reject
 /// 2. the deny list
 /// 3. a rule or check that asks for refusal
-/// 4. score >= reject_score
+/// 4. a sender that is not who it says (DMARC, SPF), then score >= reject_score
 /// 5. a check that failed where `on_failure` says reject, or a rule that asks to defer, or `on_failure: defer`
 /// 6. a rule that asks to discard
-/// 7. hold: a virus, a rule, score >= hold_score
-/// 8. tag: a virus, a rule, score >= tag_score
+/// 7. hold: a virus, a rule, the sender, score >= hold_score
+/// 8. tag: a virus, a rule, the sender, score >= tag_score
 /// 9. deliver
 ///
 /// Why so: a message that is refused for a definite reason need not come again (1 to 4 before 5); nothing is thrown away or
@@ -82,6 +82,7 @@ private struct DecisionInput {
     /// The strictest action of the signatures that were found, and the signature.
     let virus: (action: VirusAction, signature: String)?
     let requests: [Request]
+    let sender: SenderVerdict?
     let failures: [(check: String, failure: CheckFailure, action: FailurePolicy)]
 
     init(decider: PolicyDecider, findings: Findings, allowed: SenderList.Match?, denied: SenderList.Match?) {
@@ -100,12 +101,16 @@ private struct DecisionInput {
             }
         }
         self.requests = requests(findings.checks.hits, areChecks: true) + requests(findings.rules.hits, areChecks: false)
+        self.sender = findings.authentication.flatMap { SenderVerdict($0, policy) }
         var failures: [(String, CheckFailure, FailurePolicy)] = []
         if case .notScanned(let failure) = findings.scan.status {
             failures.append(("virus", failure, policy.onFailure["virus"] ?? decider.virusOnFailure))
         }
         if let failure = findings.rules.failure {
             failures.append(("rules", failure, policy.onFailure["rules"] ?? .defer))
+        }
+        if findings.authentication?.isTemporary == true {
+            failures.append(("authentication", .timedOut, policy.onFailure["authentication"] ?? .accept))
         }
         self.failures = failures
     }
@@ -152,13 +157,19 @@ private struct DecisionInput {
             if let denied = self.denied {
                 return Line(disposition: .reject, reason: "deny list: \(denied.description)", reply: PolicyReply.denied)
             }
-            if let line = self.refusal(among: self.requests) ?? self.scoreLine(.reject) { return line }
+            if let line = self.refusal(among: self.requests) ?? self.senderLine(.reject) ?? self.scoreLine(.reject) {
+                return line
+            }
         }
         if let line = self.failureLine() ?? self.deferralByRule() { return line }
         if let line = self.requestLine(.discard) { return line }
         for disposition in [Disposition.hold, .tag] {
             let action: VirusAction = disposition == .hold ? .hold : .tag
-            if let line = self.virusLine(action) ?? self.requestLine(disposition) ?? self.scoreLine(disposition) { return line }
+            if let line = self.virusLine(action) ?? self.requestLine(disposition)
+                ?? self.senderLine(disposition == .hold ? .hold : .tag) ?? self.scoreLine(disposition)
+            {
+                return line
+            }
         }
         return Line(disposition: .deliver, reason: self.deliveryReason, reply: nil)
     }
@@ -181,6 +192,21 @@ private struct DecisionInput {
         case .tag: return Line(disposition: .tag, reason: reason, reply: nil)
         case .ignore: return nil
         }
+    }
+
+    private func senderLine(_ action: SenderAction) -> Line? {
+        guard !self.isAllowed, let sender, sender.action == action else { return nil }
+        let disposition: Disposition =
+            switch action {
+            case .reject: .reject
+            case .hold: .hold
+            case .tag, .none: .tag
+            }
+        return Line(
+            disposition: disposition,
+            reason: "\(sender.reason): \(action.rawValue)",
+            reply: action == .reject ? sender.reply : nil
+        )
     }
 
     private func refusal(among requests: [Request]) -> Line? {

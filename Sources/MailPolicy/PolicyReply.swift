@@ -9,6 +9,16 @@ package enum PolicyReply {
 
     package static let spam = SMTPReply.permanent(.mailboxUnavailable, (7, 1), "Message refused as spam")
 
+    /// RFC 7372 §3.3.
+    package static func dmarc(_ domain: String) -> SMTPReply {
+        .permanent(.mailboxUnavailable, (7, 26), "Message refused: it is not from \(domain) as its From says (DMARC)")
+    }
+
+    /// RFC 7372 §3.2.
+    package static func spf(_ domain: String) -> SMTPReply {
+        .permanent(.mailboxUnavailable, (7, 23), "Message refused: this host may not send for \(domain) (SPF)")
+    }
+
     package static let denied = SMTPReply.permanent(
         .mailboxUnavailable,
         (7, 1),

@@ -109,6 +109,8 @@ package struct Envelope: Hashable, Sendable {
     package var reversePath: ReversePath
     package var parameters: MailParameters
     package var recipients: [Recipient]
+    /// Who really sent the message, once that is known.
+    package var authentication: AuthenticationFindings?
 
     package init(
         client: ClientIdentity,

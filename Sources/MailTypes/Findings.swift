@@ -169,12 +169,16 @@ package struct Findings: Hashable, Sendable {
     package var checks: CheckFindings
     package var rules: RuleFindings
     package var scan: ScanFindings
+    /// nil: it was not asked who sent the message.
+    package var authentication: AuthenticationFindings?
 
     package init(
         checks: CheckFindings = CheckFindings(),
         rules: RuleFindings = RuleFindings(),
-        scan: ScanFindings = ScanFindings(status: .off)
+        scan: ScanFindings = ScanFindings(status: .off),
+        authentication: AuthenticationFindings? = nil
     ) {
+        self.authentication = authentication
         self.checks = checks
         self.rules = rules
         self.scan = scan

@@ -63,10 +63,12 @@ package final class DownstreamTransaction {
     /// Hands the message over to the recipients that were accepted. Not while replies to recipients are outstanding.
     /// - Parameters:
     ///   - prefix: header fields that go in front, each ended by CRLF.
+    ///   - omitted: parts of the content that are left out.
     ///   - completion: called exactly once; the transaction is over then.
     package func deliver(
         header prefix: [UInt8],
         content: MessageContent,
+        omitting omitted: [Range<Int>] = [],
         facts: ContentFacts,
         completion: @escaping (DeliveryOutcome) -> Void
     ) {
@@ -78,7 +80,7 @@ package final class DownstreamTransaction {
             self.isOver = true
             return completion(.away(reason: self.awayReason ?? ConnectionLoss.closed.reason))
         }
-        let outgoing = OutgoingContent(prefix: prefix, content: content)
+        let outgoing = OutgoingContent(prefix: prefix, content: content, omitting: omitted)
         self.delivery = Delivery(content: outgoing, facts: facts, completion: completion)
         if let connection = self.connection {
             connection.deliver(outgoing, facts: facts)

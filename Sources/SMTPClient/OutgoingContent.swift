@@ -15,14 +15,17 @@ struct OutgoingContent {
 
     private var prefix: [UInt8]
     private let content: MessageContent
+    /// Parts of the content that are left out, in order.
+    private var omitted: ArraySlice<Range<Int>>
     private var offset = 0
     private var encoder = ContentEncoder()
     private var piece: [UInt8]?
     private(set) var isReading = false
 
-    init(prefix: [UInt8], content: MessageContent) {
+    init(prefix: [UInt8], content: MessageContent, omitting omitted: [Range<Int>] = []) {
         self.prefix = prefix
         self.content = content
+        self.omitted = omitted.sorted { $0.lowerBound < $1.lowerBound }[...]
     }
 
     mutating func take(_ bytes: [UInt8]) {
@@ -50,10 +53,29 @@ struct OutgoingContent {
         var output = allocator.buffer(capacity: self.prefix.count + bytes.count + bytes.count / 64 + 64)
         self.encoder.encode(self.prefix, into: &output)
         self.prefix = []
-        self.encoder.encode(bytes, into: &output)
+        if self.omitted.isEmpty {
+            self.encoder.encode(bytes, into: &output)
+        } else {
+            self.encodeRest(of: bytes, into: &output)
+        }
         self.offset += bytes.count
         let isLast = self.offset >= self.content.octets
         if isLast { self.encoder.finish(into: &output) }
         return .bytes(output, isLast: isLast)
+    }
+
+    /// A piece of the content without what is omitted of it.
+    private mutating func encodeRest(of bytes: [UInt8], into output: inout ByteBuffer) {
+        let end = self.offset + bytes.count
+        var position = self.offset
+        while let next = self.omitted.first, next.lowerBound < end {
+            if next.lowerBound > position {
+                self.encoder.encode(Array(bytes[(position - self.offset)..<(next.lowerBound - self.offset)]), into: &output)
+            }
+            position = max(position, min(next.upperBound, end))
+            guard next.upperBound <= end else { break }
+            self.omitted.removeFirst()
+        }
+        if position < end { self.encoder.encode(Array(bytes[(position - self.offset)...]), into: &output) }
     }
 }

@@ -49,6 +49,65 @@ struct CheckReportText {
             }
         }
 
+        struct Authentication: Encodable {
+            struct SPF: Encodable {
+                var result: String
+                var identity: String
+                var domain: String
+                var mechanism: String?
+                var explanation: String?
+                var reason: String?
+            }
+
+            struct DKIM: Encodable {
+                var result: String
+                var domain: String?
+                var selector: String?
+                var algorithm: String?
+                var reason: String?
+                var testing: Bool
+                var unsignedOctets: UInt64
+
+                private enum Key: String, CodingKey {
+                    case result, domain, selector, algorithm, reason, testing
+                    case unsignedOctets = "unsigned_octets"
+                }
+
+                /// `reason` is always there, null when there is none.
+                func encode(to encoder: any Encoder) throws {
+                    var container = encoder.container(keyedBy: Key.self)
+                    try container.encode(self.result, forKey: .result)
+                    try container.encode(self.domain, forKey: .domain)
+                    try container.encode(self.selector, forKey: .selector)
+                    try container.encode(self.algorithm, forKey: .algorithm)
+                    try container.encode(self.reason, forKey: .reason)
+                    try container.encode(self.testing, forKey: .testing)
+                    try container.encode(self.unsignedOctets, forKey: .unsignedOctets)
+                }
+            }
+
+            struct DMARC: Encodable {
+                var result: String
+                var domain: String?
+                var policy: String?
+                var record: String?
+                var reason: String?
+            }
+
+            struct ARC: Encodable {
+                var result: String
+                var sealers: [String]
+                var reason: String?
+            }
+
+            /// The identity that decides: MAIL FROM.
+            var spf: SPF
+            var helo: SPF?
+            var dkim: [DKIM]
+            var dmarc: DMARC
+            var arc: ARC
+        }
+
         struct CheckEntry: Encodable {
             var check: String
             var result: String
@@ -64,6 +123,7 @@ struct CheckReportText {
         var hits: [RuleHit]
         var subhits: [String]?
         var virus: Virus
+        var authentication: Authentication?
         var unchecked: [String]
         var suspended: [String]
         var checks: [CheckEntry]
@@ -91,12 +151,50 @@ struct CheckReportText {
             },
             subhits: subrules ? findings.rules.subhits : nil,
             virus: self.virus,
+            authentication: findings.authentication.map(self.authentication),
             unchecked: self.opinion.decision.unchecked,
             suspended: findings.rules.suspended,
             checks: self.opinion.reports.map { .init(check: $0.check, result: $0.result, microseconds: $0.microseconds) },
             microseconds: self.opinion.microseconds
         )
         return try jsonLine(report)
+    }
+
+    private func authentication(_ findings: AuthenticationFindings) -> Report.Authentication {
+        func spf(_ finding: SPFFinding) -> Report.Authentication.SPF {
+            .init(
+                result: finding.result.rawValue,
+                identity: finding.identity.rawValue,
+                domain: finding.domain,
+                mechanism: finding.mechanism,
+                explanation: finding.explanation,
+                reason: finding.problem
+            )
+        }
+        let unknown = SPFFinding(.none, identity: .mailfrom, domain: "", problem: "no client is known")
+        return Report.Authentication(
+            spf: spf(findings.mailFrom ?? unknown),
+            helo: findings.helo.map(spf),
+            dkim: findings.dkim.map { finding in
+                .init(
+                    result: finding.result.rawValue,
+                    domain: finding.domain,
+                    selector: finding.selector,
+                    algorithm: finding.algorithm,
+                    reason: finding.reason,
+                    testing: finding.isTesting,
+                    unsignedOctets: finding.unsignedOctets
+                )
+            },
+            dmarc: .init(
+                result: findings.dmarc.result.rawValue,
+                domain: findings.dmarc.domain,
+                policy: findings.dmarc.policy?.rawValue,
+                record: findings.dmarc.recordDomain,
+                reason: findings.dmarc.reason
+            ),
+            arc: .init(result: findings.arc.result.rawValue, sealers: findings.arc.sealers, reason: findings.arc.reason)
+        )
     }
 
     private var virus: Report.Virus {

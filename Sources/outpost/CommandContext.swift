@@ -27,9 +27,22 @@ struct ConfigurationOption: ParsableArguments {
     }
 
     /// The configuration with its rules compiled; prints every problem and leaves with 1 when the rules have errors.
-    func snapshot() throws -> GatewaySnapshot {
+    func snapshot(generation: Int = 0) throws -> GatewaySnapshot {
         let configuration = try self.load()
-        return GatewaySnapshot(configuration: configuration, rules: try compiledRules(configuration))
+        let sender: SenderResources
+        do {
+            sender = try SenderResources(configuration)
+        } catch {
+            complain("\(error)")
+            throw ExitCode(1)
+        }
+        for warning in sender.warnings { complain("warning: \(warning)") }
+        return GatewaySnapshot(
+            configuration: configuration,
+            rules: try compiledRules(configuration),
+            sender: sender,
+            generation: generation
+        )
     }
 }
 

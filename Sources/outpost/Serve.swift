@@ -36,13 +36,7 @@ struct Serve: AsyncParsableCommand {
             guard signal == SIGHUP else { break }
             generation += 1
             do {
-                let configuration = try self.options.load()
-                let next = GatewaySnapshot(
-                    configuration: configuration,
-                    rules: try compiledRules(configuration),
-                    generation: generation
-                )
-                try await gateway.reload(next)
+                try await gateway.reload(try self.options.snapshot(generation: generation))
                 logger.notice("configuration reloaded")
             } catch {
                 logger.error("the old configuration stays in force", metadata: ["error": "\(error)"])

@@ -9,6 +9,8 @@ package final class RuleSet: Sendable {
     /// What the files say beside rules.
     package let settings: FunctionSettings
     let plan: EvaluationPlan
+    /// Whether a rule looks at who really sent a message: then rules wait for the answer.
+    package let looksAtAuthentication: Bool
 
     package var ruleCount: Int { self.rules.count }
 
@@ -20,6 +22,10 @@ package final class RuleSet: Sendable {
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaReferences = metaReferences
         self.settings = settings
+        self.looksAtAuthentication = rules.contains { rule in
+            guard rule.isActive, case .function(_, let call) = rule.test else { return false }
+            return EvalCatalogue.functions[call.function].map { AuthenticationEval.plugins.contains($0.plugin) } ?? false
+        }
         self.plan = EvaluationPlan(
             rules: rules,
             metaOrder: metaOrder,

@@ -1,0 +1,48 @@
+import DNSClient
+import Foundation
+import MailTypes
+import OpenSSLKit
+import SenderAuth
+
+/// What sender authentication needs from outside: a resolver, the list of public suffixes, the key for seals. Made when a
+/// configuration is read, so that what is wrong is told then.
+package struct SenderResources: Sendable {
+    package var resolver: (any DNSResolver)?
+    package var publicSuffixes: PublicSuffixList
+    package var sealingKey: SigningKey?
+    /// What a reader of the log should know: nothing is wrong enough not to start.
+    package var warnings: [String] = []
+
+    /// Nothing: nobody is asked who sends.
+    package init() {
+        self.publicSuffixes = PublicSuffixList()
+    }
+
+    package init(_ configuration: GatewayConfiguration) throws {
+        self.init()
+        guard configuration.authentication.isEnabled else { return }
+        self.resolver = try DNSClient(
+            DNSClient.Configuration(
+                servers: configuration.dnsServers,
+                trustAnchor: configuration.dnsTrustAnchor,
+                timeoutMilliseconds: configuration.dnsTimeoutMilliseconds
+            )
+        )
+        let file = configuration.authentication.publicSuffixList
+        if let data = FileManager.default.contents(atPath: file) {
+            self.publicSuffixes = PublicSuffixList([UInt8](data))
+        } else if !configuration.authentication.usesTreeWalk {
+            self.warnings.append(
+                "\(file): the list of public suffixes cannot be read; DMARC takes the last two labels for an owner's domain"
+            )
+        }
+        if let seal = configuration.authentication.seal {
+            guard let pem = FileManager.default.contents(atPath: seal.privateKey), let key = SigningKey(pem: [UInt8](pem)) else {
+                throw Gateway.StartError(
+                    "\(seal.privateKey): there is no RSA or Ed25519 key in PEM without a passphrase to seal with"
+                )
+            }
+            self.sealingKey = key
+        }
+    }
+}
