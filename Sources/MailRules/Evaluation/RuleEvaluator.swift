@@ -37,7 +37,7 @@ package final class RuleEvaluator {
     ) -> RuleFindings {
         let functions = EvalContext(text: text, envelope: envelope, settings: self.ruleSet.settings, matcher: self.matcher)
         return self.evaluate(
-            MessageSubject(text: text),
+            functions.subject,
             envelope: envelope,
             functions: functions,
             skipping: skipping,
@@ -413,7 +413,7 @@ extension HeaderSelector {
         case .all:
             let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
             return part.fields.flatMap { $0.name + separator + (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
-        case .toCc, .messageID, .envelopeFrom:
+        case .toCc, .messageID, .envelopeFrom, .allOf, .relays:
             return nil
         }
     }

@@ -12,7 +12,8 @@ final class EvalContext {
     /// For patterns among a rule's arguments.
     let matcher: PatternMatcher
 
-    private let subject: MessageSubject
+    /// The views that rules with a pattern look at.
+    let subject: MessageSubject
     private var headers: [String: HeaderView] = [:]
 
     init(text: MessageText, envelope: Envelope, settings: FunctionSettings, matcher: PatternMatcher) {
@@ -20,10 +21,17 @@ final class EvalContext {
         self.envelope = envelope
         self.settings = settings
         self.matcher = matcher
-        self.subject = MessageSubject(text: text)
+        self.subject = MessageSubject(text: text, envelope: envelope, settings: settings)
     }
 
     var message: ParsedMessage { self.text.message }
+    /// The hops of the message, and how far they can be believed.
+    var relays: RelayPath { self.subject.relays }
+
+    /// One text for each field, address or name: what `header` runs together.
+    func headers(_ selector: String) -> [[UInt8]] {
+        (try? HeaderSelector(selector)).map { $0.values(of: self.subject, envelope: self.envelope) } ?? []
+    }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.
     func header(_ selector: String) -> [UInt8]? {
