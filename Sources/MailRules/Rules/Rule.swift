@@ -67,6 +67,51 @@ package enum RuleTest: Sendable {
     }
 }
 
+extension RuleTest {
+    /// Puts another pattern in the place of the rule's one.
+    mutating func replacePattern(_ pattern: Pattern) {
+        func changed(_ match: HeaderMatch) -> HeaderMatch {
+            HeaderMatch(pattern: pattern, isNegated: match.isNegated, ifUnset: match.ifUnset)
+        }
+        switch self {
+        case .header(let selector, let match): self = .header(selector, changed(match))
+        case .mimeHeader(let selector, let match): self = .mimeHeader(selector, changed(match))
+        case .envelope(let field, let match): self = .envelope(field, changed(match))
+        case .attachment(let field, let match): self = .attachment(field, changed(match))
+        case .body: self = .body(pattern)
+        case .rawBody: self = .rawBody(pattern)
+        case .full: self = .full(pattern)
+        case .uri: self = .uri(pattern)
+        case .headerExists, .meta, .function, .unavailable: break
+        }
+    }
+}
+
+/// Which of a rule's four scores counts (Mail::SpamAssassin::Conf, `score`).
+package enum ScoreSet: Int, Hashable, Sendable, CaseIterable {
+    /// Neither network nor learning: what is checked here by itself.
+    case local
+    case network
+    case learning
+    case networkAndLearning
+}
+
+/// The scores of a rule, one for each `ScoreSet`.
+package struct RuleScores: Hashable, Sendable {
+    private var values: [Double]
+
+    /// - Parameter values: four, or one that counts for all.
+    init(_ values: [Double]) {
+        self.values = values.count == 4 ? values : Array(repeating: values.first ?? 0, count: 4)
+    }
+
+    package subscript(set: ScoreSet) -> Double { self.values[set.rawValue] }
+
+    func adding(_ other: RuleScores) -> RuleScores {
+        RuleScores(zip(self.values, other.values).map { $0 + $1 })
+    }
+}
+
 /// A call of a function with the arguments of one rule.
 package struct EvalCall: Sendable {
     package var function: String
@@ -107,7 +152,9 @@ package struct Rule: Sendable {
     package var test: RuleTest
     /// What stands behind the name in the file.
     package var definition: String
+    /// The one that counts.
     package var score: Double
+    package var scores: RuleScores
     package var description: String
     package var file: String
     package var line: Int
