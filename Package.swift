@@ -45,12 +45,13 @@ let package = Package(
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
         .systemLibrary(name: "CUnbound", pkgConfig: "libunbound", providers: [.apt(["libunbound-dev"])]),
+        .target(name: "CVectorscan"),
         .target(name: "COutpostSystem"),
         .target(name: "COutpostTerminal"),
 
         // 1: kits, one Swift owner for each C module
         layer("OpenSSLKit", ["COpenSSL"]),
-        layer("PatternKit", ["CPCRE2"]),
+        layer("PatternKit", ["CPCRE2", "CVectorscan"]),
         layer("ClamAVKit", ["CClamAV"]),
         layer("SystemKit", ["COutpostSystem"]),
         layer("UnboundKit", ["CUnbound"]),

@@ -47,13 +47,16 @@ package final class OfflineJudge: Sendable {
     }
 
     /// - Parameters:
+    ///   - client: nil when it is not known where the message came from.
     ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
     ///   - recipients: nil or empty: the postmaster of the first domain.
-    package func judge(_ bytes: [UInt8], client: ClientIdentity, mailFrom: String?, recipients: [String]) async -> Opinion {
+    package func judge(_ bytes: [UInt8], client known: ClientIdentity?, mailFrom: String?, recipients: [String]) async -> Opinion {
         let bytes = Self.withNetworkLineEnds(bytes)
-        var client = client
+        var client = known ?? ClientIdentity(address: .loopback4)
         client.helo = client.helo ?? client.address.addressLiteral
-        var envelope = Envelope(client: client, reversePath: Self.reversePath(mailFrom, bytes))
+        let origin: EnvelopeOrigin =
+            known != nil ? .session(receiver: self.snapshot.configuration.hostname) : mailFrom != nil ? .stated : .unknown
+        var envelope = Envelope(origin: origin, client: client, reversePath: Self.reversePath(mailFrom, bytes))
         envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
         if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
             let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain
@@ -103,7 +106,10 @@ package final class OfflineJudge: Sendable {
     }
 
     private static func reversePath(_ given: String?, _ bytes: [UInt8]) -> ReversePath {
-        if let given { return MailAddress(given, allowUTF8: true).map { .mailbox($0) } ?? .null }
+        if let given {
+            guard !given.isEmpty else { return .null }
+            return .mailbox(MailAddress(given, allowUTF8: true) ?? Self.asGiven(given))
+        }
         let message = ParsedMessage(bytes)
         for name in ["Return-Path", "From"] {
             guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else {
@@ -112,6 +118,16 @@ package final class OfflineJudge: Sendable {
             if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null
+    }
+
+    /// No address that a session would take; it can be asked about all the same.
+    private static func asGiven(_ text: String) -> MailAddress {
+        let at = text.lastIndex(of: "@")
+        return MailAddress(
+            localPart: String(text[..<(at ?? text.startIndex)]),
+            domain: String(text[(at.map { text.index(after: $0) } ?? text.startIndex)...]),
+            text: text
+        )
     }
 
     /// Files on Unix have bare LF; on the wire there is CRLF alone (RFC 5321 §2.3.8).

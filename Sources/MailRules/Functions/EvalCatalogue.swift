@@ -12,5 +12,6 @@ enum EvalCatalogue {
         BodyFunctions.all,
         ImageFunctions.all,
         AuthenticationEval.functions,
+        PDFFunctions.all,
     ]
 }

@@ -8,6 +8,8 @@ package final class RuleSet: Sendable {
     let metaReferences: [Int: [Int?]]
     /// What the files say beside rules.
     package let settings: FunctionSettings
+    /// Metas (indices in `rules`), each behind those that it asks for.
+    let metaOrder: [Int]
     let plan: EvaluationPlan
     /// Whether a rule looks at who really sent a message: then rules wait for the answer.
     package let looksAtAuthentication: Bool
@@ -26,6 +28,7 @@ package final class RuleSet: Sendable {
             guard rule.isActive, case .function(_, let call) = rule.test else { return false }
             return EvalCatalogue.functions[call.function].map { AuthenticationEval.plugins.contains($0.plugin) } ?? false
         }
+        self.metaOrder = metaOrder
         self.plan = EvaluationPlan(
             rules: rules,
             metaOrder: metaOrder,
