@@ -170,7 +170,11 @@ extension MessageText {
         for part in self.filterParts where part.isRawText {
             let end = RawChunks.end(of: part.content, limit: self.limits.rawBodyPart)
             if end < part.content.count { self.cuts.insert(.rawText) }
-            RawChunks.split(end < part.content.count ? [UInt8](part.content[..<end]) : part.content, part: part.part, into: &result)
+            RawChunks.split(
+                end < part.content.count ? [UInt8](part.content[..<end]) : part.content,
+                part: part.part,
+                into: &result
+            )
         }
         return result
     }

@@ -34,7 +34,9 @@ enum FilterCharset {
         // UTF-16 is recognised and then left as it is.
         if self.isUTF16(declared) {
             if self.utf16(bytes) != nil { return bytes }
-        } else if let name = self.converter(declared), let text = self.convert(bytes, name, isExact: false) { return text }
+        } else if let name = self.converter(declared), let text = self.convert(bytes, name, isExact: false) {
+            return text
+        }
         return isASCII ? bytes : self.windows1252(bytes)
     }
 
@@ -106,7 +108,8 @@ enum FilterCharset {
             ("UTF-32LE", "utf32le ucs4le"), ("UTF-32", "utf32 ucs4"), ("UTF-7", "utf7 unicode11utf7"),
             ("KOI8-R", "koi8r"), ("KOI8-U", "koi8u"), ("MACINTOSH", "macintosh macroman xmacroman"),
             ("MAC-CYRILLIC", "maccyrillic xmaccyrillic"), ("VISCII", "viscii"), ("ISO-8859-11", "tis620"),
-            ("EUC-CN", "gb2312 euccn csgb2312 gb231280 hzgb2312"), ("CP936", "gbk cp936 ms936 windows936 gb18030 gb180302000 gb180302005"),
+            ("EUC-CN", "gb2312 euccn csgb2312 gb231280 hzgb2312"),
+            ("CP936", "gbk cp936 ms936 windows936 gb18030 gb180302000 gb180302005"),
             ("BIG5", "big5 big5eten cnbig5 xxbig5 tcabig5"), ("BIG5-HKSCS", "big5hkscs"), ("CP950", "cp950 windows950"),
             ("CP932", "shiftjis sjis xsjis mskanji cp932 windows31j ms932 csshiftjis"), ("EUC-JP", "eucjp xeucjp ujis"),
             ("ISO-2022-JP", "iso2022jp csiso2022jp jis 7bitjis"), ("ISO-2022-JP-1", "iso2022jp1"),

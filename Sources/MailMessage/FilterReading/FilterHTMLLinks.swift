@@ -216,7 +216,8 @@ extension FilterHTMLRenderer {
     private mutating func readCharset() {
         guard let equivalent = self.value(.httpEquiv), let content = self.value(.content) else { return }
         guard Self.contains(Self.contentType, equivalent) else { return }
-        for index in content.indices where content.hasPrefix(Self.charset, at: index) && (index == 0 || !content[index - 1].isWord) {
+        for index in content.indices
+        where content.hasPrefix(Self.charset, at: index) && (index == 0 || !content[index - 1].isWord) {
             var start = index + Self.charset.count
             while start < content.count, content[start].isSpace { start += 1 }
             guard start < content.count, content[start] == 0x3d else { continue }
@@ -240,7 +241,9 @@ private enum FontFace {
         func skip() { while index < value.count, value[index].isSpace { index += 1 } }
         while true {
             skip()
-            if index < value.count, value[index] == 0x22 || value[index] == 0x27 || (isFirst && value[index] == 0x2e) { index += 1 }
+            if index < value.count, value[index] == 0x22 || value[index] == 0x27 || (isFirst && value[index] == 0x2e) {
+                index += 1
+            }
             // Leading white space was passed; for the first name a space may count as its first letter.
             let start = index
             while index < value.count, value[index].isLetter || value[index] == .space || value[index] == 0x2d { index += 1 }

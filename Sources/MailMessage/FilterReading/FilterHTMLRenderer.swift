@@ -440,7 +440,9 @@ struct FilterHTMLRenderer {
     // MARK: Attributes
 
     func value(_ name: HTMLName) -> [UInt8]? {
-        guard let attribute = self.tokenizer.attributes.first(where: { HTMLName(self.bytes, $0.name) == name }) else { return nil }
+        guard let attribute = self.tokenizer.attributes.first(where: { HTMLName(self.bytes, $0.name) == name }) else {
+            return nil
+        }
         return self.decoded(attribute)
     }
 

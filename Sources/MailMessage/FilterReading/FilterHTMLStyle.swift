@@ -128,10 +128,12 @@ struct FilterHTMLColor: Hashable {
         if value.count <= Self.longestName, let color = Self.names[value.text] {
             self.init(value: color)
         } else if let numbers = Self.triple(value) {
-            self.init(digits: numbers.flatMap { number -> [UInt8] in
-                let text = [UInt8](ascii: String(number, radix: 16))
-                return text.count == 1 ? [0x30] + text : text
-            })
+            self.init(
+                digits: numbers.flatMap { number -> [UInt8] in
+                    let text = [UInt8](ascii: String(number, radix: 16))
+                    return text.count == 1 ? [0x30] + text : text
+                }
+            )
         } else if value.first == 0x23, value.allSatisfy({ $0 == 0x23 || $0.hexValue != nil }) {
             self.init(digits: value.filter { $0 != 0x23 })
         } else {

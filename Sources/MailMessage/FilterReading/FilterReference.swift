@@ -10,7 +10,9 @@ enum FilterReference {
 
         init(_ uri: [UInt8]) {
             var rest = uri[...]
-            if let end = rest.firstIndex(where: { $0 == 0x3a || $0 == 0x2f || $0 == 0x3f || $0 == 0x23 }), uri[end] == 0x3a, end > 0 {
+            if let end = rest.firstIndex(where: { $0 == 0x3a || $0 == 0x2f || $0 == 0x3f || $0 == 0x23 }), uri[end] == 0x3a,
+                end > 0
+            {
                 self.scheme = rest[..<end]
                 rest = rest[(end + 1)...]
             }

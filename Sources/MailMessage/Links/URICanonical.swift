@@ -306,7 +306,8 @@ enum IPv4Spelling {
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64 {
         digits.reduce(0) { value, octet in
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
-            return overflow ? .max : product.addingReportingOverflow(UInt64(octet - 0x30)).overflow ? .max : product + UInt64(octet - 0x30)
+            return overflow
+                ? .max : product.addingReportingOverflow(UInt64(octet - 0x30)).overflow ? .max : product + UInt64(octet - 0x30)
         }
     }
 
@@ -364,7 +365,8 @@ extension PercentCoding {
     }
 
     private static func escape(_ uri: [UInt8], at index: Int) -> UInt8? {
-        guard uri[index] == 0x25, index + 2 < uri.count, let high = uri[index + 1].hexValue, let low = uri[index + 2].hexValue else {
+        guard uri[index] == 0x25, index + 2 < uri.count, let high = uri[index + 1].hexValue, let low = uri[index + 2].hexValue
+        else {
             return nil
         }
         return high << 4 | low

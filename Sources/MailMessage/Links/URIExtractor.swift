@@ -156,7 +156,8 @@ struct URIExtractor {
 
     /// `host.tld`, then at most a dot, a port and a path, up to the end of the run.
     private func bareEnd(at start: Int, _ run: Range<Int>) -> Int? {
-        guard self.bytes[start].isAlphanumeric, start == 0 || Self.bareStarters.contains(self.bytes[start - 1]) || self.bytes[start - 1] == 0xa0
+        guard self.bytes[start].isAlphanumeric,
+            start == 0 || Self.bareStarters.contains(self.bytes[start - 1]) || self.bytes[start - 1] == 0xa0
         else {
             return nil
         }
@@ -256,7 +257,8 @@ extension URIExtractor.Found {
         let raw = self.raw
         if raw.hasPrefix(Self.ftpHost, at: 0) { return ([UInt8](ascii: "ftp://") + raw, true) }
         let digits = raw.dropFirst(Self.www.count).prefix { $0.isDigit }
-        let isWWW = raw.hasPrefix(Self.www, at: 0) && digits.count <= 2 && raw.dropFirst(Self.www.count + digits.count).first == 0x2e
+        let isWWW =
+            raw.hasPrefix(Self.www, at: 0) && digits.count <= 2 && raw.dropFirst(Self.www.count + digits.count).first == 0x2e
         if isWWW { return ([UInt8](ascii: "http://") + raw, true) }
         let at = raw.firstIndex(of: 0x40)
         // A slash before the at sign is no part of an address.

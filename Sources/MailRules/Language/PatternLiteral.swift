@@ -107,12 +107,17 @@ struct PatternLiteral {
     }
 
     /// Compiles the pattern; the failure's offset counts from the start of the literal.
-    func compile() throws(Failure) -> Pattern {
+    func compile() throws(Failure) -> CompiledLiteral {
+        let perl = PerlPattern(self.source, options: self.options)
         do {
-            return try Pattern(self.source, options: self.options)
+            let pattern = try Pattern(perl.bytes, options: self.options)
+            return CompiledLiteral(
+                pattern: pattern,
+                impossible: perl.impossible.map { (self.start + $0.offset, String($0.scalar, radix: 16)) }
+            )
         } catch {
             throw Failure(
-                offset: self.start + min(error.offset, self.source.count),
+                offset: self.start + perl.offsets[min(error.offset, perl.bytes.count)],
                 message: "the pattern cannot be compiled: \(error.message)",
                 hint: PatternLiteral.hint(for: self.source, error: error)
             )
@@ -124,9 +129,6 @@ struct PatternLiteral {
         let text = String(decoding: source, as: UTF8.self)
         let before = String(decoding: source.prefix(error.offset).suffix(3), as: UTF8.self)
         if text.contains("(?{") || text.contains("(??{") { return "Perl code inside a pattern is not run" }
-        if text.contains("\\x{"), error.message.contains("character code point") {
-            return "text is matched as UTF-8 bytes: write the bytes, as in \\xe2\\x82\\xac"
-        }
         if text.contains("\\N{") { return "text is matched as UTF-8 bytes: write the bytes instead of \\N{…}" }
         if error.message.contains("lookbehind") { return "what a lookbehind looks for must have a fixed length" }
         if before.hasSuffix("\\") || error.message.contains("follows \\") { return "an unknown escape; drop the backslash" }
@@ -134,6 +136,13 @@ struct PatternLiteral {
         if error.message.contains("quantifier") { return "a *, + or ? that is meant literally is written with a backslash" }
         return nil
     }
+}
+
+/// A pattern ready for use, and what is odd about it.
+struct CompiledLiteral {
+    var pattern: Pattern
+    /// Characters that no octet of a text can be: where in the literal they stand, and their numbers.
+    var impossible: [(offset: Int, scalar: String)]
 }
 
 extension Character {

@@ -75,40 +75,16 @@ enum RuleKeywords {
         """.split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
     )
 
+    /// A setting's name as SpamAssassin 4 spells it: `welcomelist_from` for `whitelist_from`.
+    static func currentName(of setting: String) -> String {
+        switch setting {
+        case "required_hits": "required_score"
+        default: setting.replacing("whitelist", with: "welcomelist").replacing("blacklist", with: "blocklist")
+        }
+    }
+
     /// The known word that looks most like an unknown one.
     static func suggestion(for word: String) -> String? {
-        nearest(to: word, among: self.ours)
+        Spelling(self.ours).nearest(to: word)
     }
-}
-
-/// The candidate that differs least from `word`, if it does not differ much.
-func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
-    let limit = min(3, word.utf8.count / 3)
-    var best: (String, Int)?
-    for candidate in candidates {
-        let distance = editDistance(Array(word.utf8), Array(candidate.utf8))
-        if distance <= limit, distance < best?.1 ?? .max { best = (candidate, distance) }
-    }
-    return best?.0
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that lead from one to the other.
-private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    guard !left.isEmpty, !right.isEmpty else { return max(left.count, right.count) }
-    var beforePrevious: [Int] = []
-    var previous = Array(0...right.count)
-    for row in 1...left.count {
-        var current = [row]
-        for column in 1...right.count {
-            let isSame = left[row - 1] == right[column - 1]
-            var cost = min(previous[column] + 1, current[column - 1] + 1, previous[column - 1] + (isSame ? 0 : 1))
-            if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
-                cost = min(cost, beforePrevious[column - 2] + 1)
-            }
-            current.append(cost)
-        }
-        beforePrevious = previous
-        previous = current
-    }
-    return previous[right.count]
 }

@@ -7,6 +7,7 @@ struct RuleLinker {
     private var order: [Int] = []
     private var references: [Int: [Int?]] = [:]
     private var state: [VisitState] = []
+    private var spelling = Spelling([])
 
     private enum VisitState {
         case new
@@ -27,6 +28,7 @@ struct RuleLinker {
     mutating func link() -> RuleSet {
         self.rules = self.reader.definitions.map(self.rule)
         for (index, rule) in self.rules.enumerated() { self.indices[rule.name] = index }
+        self.spelling = Spelling(self.indices.keys.sorted())
         self.checkNames()
         self.state = Array(repeating: .new, count: self.rules.count)
         for index in self.rules.indices { self.resolve(index) }
@@ -73,7 +75,7 @@ struct RuleLinker {
             .warning,
             place,
             message,
-            hint: nearest(to: name, among: self.indices.keys.sorted()).map { "did you mean \($0)?" }
+            hint: self.spelling.nearest(to: name).map { "did you mean \($0)?" }
         )
     }
 
@@ -93,7 +95,7 @@ struct RuleLinker {
             var place = definition.place
             place.column = definition.nameColumns[position]
             guard let target = self.indices[name] else {
-                let hint = nearest(to: name, among: self.indices.keys.sorted()).map { "did you mean \($0)?" }
+                let hint = self.spelling.nearest(to: name).map { "did you mean \($0)?" }
                 self.report(
                     .warning,
                     place,

@@ -58,8 +58,10 @@ extension RuleReader {
                 )
                 return .unavailable(kind)
             }
-            let test = try function.prepare(call.arguments)
-            return .function(kind, EvalCall(function: call.name, arguments: call.arguments, test: test))
+            var arguments = call.arguments
+            arguments.kind = kind
+            let test = try function.prepare(arguments)
+            return .function(kind, EvalCall(function: call.name, arguments: arguments, test: test))
         } catch let failure as EvalArguments.Failure {
             self.report(.error, line.column, failure.message, hint: failure.hint)
         } catch let failure as EvalCallLiteral.Failure {
@@ -202,7 +204,16 @@ extension RuleReader {
 
     private mutating func compile(_ literal: ArraySlice<UInt8>, _ line: RuleLine) -> Pattern? {
         do {
-            return try PatternLiteral(literal).compile()
+            let compiled = try PatternLiteral(literal).compile()
+            if let (offset, scalar) = compiled.impossible.first {
+                self.report(
+                    .warning,
+                    line.column(at: line.index + offset),
+                    "U+\(scalar.uppercased()) never matches: text is matched as octets",
+                    hint: "write the octets of UTF-8, as in \\xe2\\x82\\xac for the euro sign"
+                )
+            }
+            return compiled.pattern
         } catch {
             self.report(.error, line.column(at: line.index + error.offset), error.message, hint: error.hint)
             return nil

@@ -114,11 +114,18 @@ struct RuleReader {
         case "action": self.readAction(&line, at: column)
         case "require_version", "test", "file": break
         case "loadplugin", "tryplugin": self.noteSetting(name, at: column)
-        case _ where RuleKeywords.foreign.contains(name): self.noteSetting(name, at: column)
+        case _ where RuleKeywords.foreign.contains(name): self.keepSetting(name, at: column, line.rest())
         default:
             let hint = RuleKeywords.suggestion(for: name).map { "did you mean '\($0)'?" }
             self.report(.error, column, "unknown keyword '\(name)'", hint: hint)
         }
+    }
+
+    /// Kept under today's name for those that read it: functions and the evaluation itself.
+    private mutating func keepSetting(_ name: String, at column: Int, _ text: RuleWord) {
+        let line = RuleSettings.Line(text: text.text, file: self.file, line: self.line, column: text.column)
+        self.settings.append(RuleKeywords.currentName(of: name), line)
+        self.noteSetting(name, at: column)
     }
 
     /// Once for each setting and file: rule sets of SpamAssassin are full of them.
