@@ -372,8 +372,14 @@ extension MessageText {
 }
 
 /// Chunks of one to two lengths, cut at a line end, a `>` or a space in this order of preference.
-enum RawChunks {
+package enum RawChunks {
     static let length = 2_048
+
+    package static func split(_ text: [UInt8], part: Int) -> [TextSegment] {
+        var result: [TextSegment] = []
+        self.split(text, part: part, into: &result)
+        return result
+    }
 
     static func split(_ text: [UInt8], part: Int, into result: inout [TextSegment]) {
         var start = 0

@@ -97,6 +97,14 @@ package struct CheckFindings: Hashable, Sendable {
     }
 }
 
+/// Why not all rules were run, although nothing failed.
+package enum EarlyEnd: Hashable, Sendable {
+    /// A rule with `shortcircuit` hit; nil: the score went beyond `shortcircuit_min_ham_score` or `shortcircuit_max_spam_score`.
+    case shortcircuit(rule: String?)
+    /// Nothing that was still to run could change what the caller asked for.
+    case decided
+}
+
 /// What the `.cf` rules found.
 package struct RuleFindings: Hashable, Sendable {
     /// Rules that hit and count: not `__` names, not score 0; in the order of the rule files.
@@ -109,6 +117,7 @@ package struct RuleFindings: Hashable, Sendable {
     package var shadowHits: [Hit]
     /// What of the message was cut off before rules saw it, in words for a reader: a bound was reached.
     package var cuts: [String]
+    package var earlyEnd: EarlyEnd?
     package var failure: CheckFailure?
 
     package init(
@@ -117,6 +126,7 @@ package struct RuleFindings: Hashable, Sendable {
         suspended: [String] = [],
         shadowHits: [Hit] = [],
         cuts: [String] = [],
+        earlyEnd: EarlyEnd? = nil,
         failure: CheckFailure? = nil
     ) {
         self.hits = hits
@@ -124,6 +134,7 @@ package struct RuleFindings: Hashable, Sendable {
         self.cuts = cuts
         self.subhits = subhits
         self.suspended = suspended
+        self.earlyEnd = earlyEnd
         self.failure = failure
     }
 }

@@ -41,6 +41,9 @@ package struct PatternError: Error, Hashable, Sendable, CustomStringConvertible 
 package final class Pattern: @unchecked Sendable {
     /// Compiled code; `pcre2_match` takes the machine code of the JIT by itself where there is some.
     let code: OpaquePointer
+    /// As it was given.
+    package let source: [UInt8]
+    package let options: PatternOptions
     /// Groups that capture, without the whole match.
     package let captureCount: Int
     /// Named groups and their numbers.
@@ -61,6 +64,8 @@ package final class Pattern: @unchecked Sendable {
             throw PatternError(code: number, offset: offset, message: Pattern.message(of: number))
         }
         self.code = code
+        self.source = source
+        self.options = options
         self.isJITCompiled = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
         self.captureCount = Int(Pattern.number(PCRE2_INFO_CAPTURECOUNT, of: code))
         self.minimumLength = Int(Pattern.number(PCRE2_INFO_MINLENGTH, of: code))

@@ -7,5 +7,9 @@ enum EvalCatalogue {
     )
 
     /// A family is what one plugin of SpamAssassin has.
-    private static let families: [[EvalFunction]] = []
+    private static let families: [[EvalFunction]] = [
+        MIMEFunctions.all,
+        BodyFunctions.all,
+        ImageFunctions.all,
+    ]
 }

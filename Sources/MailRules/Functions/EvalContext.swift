@@ -11,25 +11,52 @@ final class EvalContext {
     let settings: FunctionSettings
     /// For patterns among a rule's arguments.
     let matcher: PatternMatcher
+    /// The message as pattern rules see it.
+    let views: MessageViews
+    /// For functions that may take long: `spend` says whether to go on.
+    let budget: EvaluationBudget
 
-    private let subject: MessageSubject
-    private var headers: [String: HeaderView] = [:]
+    private var facts: [ObjectIdentifier: Any] = [:]
 
-    init(text: MessageText, envelope: Envelope, settings: FunctionSettings, matcher: PatternMatcher) {
+    init(
+        text: MessageText,
+        envelope: Envelope,
+        settings: FunctionSettings,
+        matcher: PatternMatcher,
+        views: MessageViews? = nil,
+        budget: EvaluationBudget = EvaluationBudget()
+    ) {
         self.text = text
         self.envelope = envelope
         self.settings = settings
         self.matcher = matcher
-        self.subject = MessageSubject(text: text)
+        self.views = views ?? MessageViews(MessageSubject(text: text), envelope: envelope)
+        self.budget = budget
     }
 
     var message: ParsedMessage { self.text.message }
 
+    /// The message as SpamAssassin takes it apart.
+    lazy var filterMessage = FilterMessage(self.message.bytes)
+
+    /// What a family of functions works out of a message, once, when the first of them is called.
+    func facts<Facts>(_ make: (EvalContext) -> Facts) -> Facts {
+        let key = ObjectIdentifier(Facts.self)
+        if let known = self.facts[key] as? Facts { return known }
+        let made = make(self)
+        self.facts[key] = made
+        return made
+    }
+
+    /// The text that a function looks at that is called by a rule of that kind.
+    func segments(for kind: RuleKind) -> [TextSegment] {
+        kind == .rawBody ? self.text.rawBody : self.text.body
+    }
+
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.
     func header(_ selector: String) -> [UInt8]? {
-        if let known = self.headers[selector] { return known.exists ? known.bytes : nil }
-        let view = (try? HeaderSelector(selector)).map { $0.view(of: self.subject, envelope: self.envelope) } ?? HeaderView()
-        self.headers[selector] = view
+        guard let selector = try? HeaderSelector(selector) else { return nil }
+        let view = self.views.header(selector)
         return view.exists ? view.bytes : nil
     }
 }

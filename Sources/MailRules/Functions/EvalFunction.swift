@@ -68,6 +68,8 @@ struct EvalArguments: Hashable, Sendable {
 
     /// Quotes are taken off; nil is Perl's `undef`.
     var values: [String?]
+    /// Of the rule: some functions look at the text that rules of its kind look at.
+    var kind = RuleKind.body
 
     init(_ values: [String?] = []) {
         self.values = values

@@ -58,8 +58,10 @@ extension RuleReader {
                 )
                 return .unavailable(kind)
             }
-            let test = try function.prepare(call.arguments)
-            return .function(kind, EvalCall(function: call.name, arguments: call.arguments, test: test))
+            var arguments = call.arguments
+            arguments.kind = kind
+            let test = try function.prepare(arguments)
+            return .function(kind, EvalCall(function: call.name, arguments: arguments, test: test))
         } catch let failure as EvalArguments.Failure {
             self.report(.error, line.column, failure.message, hint: failure.hint)
         } catch let failure as EvalCallLiteral.Failure {

@@ -123,8 +123,8 @@ package struct Rule: Sendable {
     /// `__NAME`: for metas only, never scored.
     package var isSubrule: Bool { self.name.hasPrefix("__") }
 
-    /// A rule that scores 0 is switched off, as in SpamAssassin; unless it asks for an action.
-    package var isActive: Bool { self.score != 0 || self.action != nil }
+    /// A rule that scores 0 is switched off, as in SpamAssassin; unless it asks for an action. A draft is not evaluated.
+    package var isActive: Bool { self.stage != .draft && (self.score != 0 || self.action != nil) }
 
     package var isMultiple: Bool { self.flags.contains("multiple") }
     package var skipsSubject: Bool { self.flags.contains("nosubject") }

@@ -1,0 +1,202 @@
+/// Reads one Received field.
+///
+/// RFC 5321 §4.4 says how they look, and few look so: servers give the client's name, its HELO and its address in any order
+/// and with any brackets. What a field says depends on who wrote it, so known formats are tried one by one.
+struct ReceivedParser {
+    enum Outcome: Hashable {
+        case relay(Relay)
+        /// Nothing that a hop between hosts could be made of.
+        case ignored
+        /// Tells the reverse path of the hop below it.
+        case envelopeBelow([UInt8]?)
+        /// Mail was fetched from a mailbox here.
+        case fetched
+        case unparseable
+    }
+
+    /// Octets of a field that are looked at; SpamAssassin cuts fields there, too.
+    private static let maximumLength = 8 * 1024
+
+    private var relay = Relay()
+    private var looksUpNames = false
+    private var matcher: ReceivedMatcher
+
+    /// - Parameter field: what stands behind `Received:`, folding undone or not.
+    static func parse(_ field: some Sequence<UInt8>) -> Outcome {
+        guard let line = self.line(field) else { return .ignored }
+        var parser = ReceivedParser(matcher: ReceivedMatcher(line))
+        return parser.read()
+    }
+
+    private init(matcher: ReceivedMatcher) {
+        self.matcher = matcher
+    }
+
+    // MARK: - The line
+
+    /// On one line with single spaces and without the date; nil when it is none of `from …`.
+    private static func line(_ field: some Sequence<UInt8>) -> [UInt8]? {
+        var line: [UInt8] = []
+        for octet in field.prefix(self.maximumLength) {
+            if !octet.isSpace {
+                line.append(octet)
+            } else if let last = line.last, last != .space {
+                line.append(.space)
+            }
+        }
+        if line.last == .space { line.removeLast() }
+        while line.last == 0x3b {
+            line.removeLast()
+            if line.last == .space { line.removeLast() }
+        }
+        let from = [UInt8](ascii: "from ")
+        guard line.hasPrefix(from, at: line.first == 0x28 ? 1 : 0) else { return nil }
+        var matcher = ReceivedMatcher(line)
+        if matcher.find([.boundary, "with local for", .boundary]) != nil { return nil }
+        if matcher.matches(self.bare), let name = matcher[.first], !self.isNumberInBrackets(name) { return nil }
+        if let date = matcher.find(self.date) { line.removeSubrange(date) }
+        matcher = ReceivedMatcher(line)
+        if let place = matcher.find([")by "]) { line.insert(.space, at: place.lowerBound + 1) }
+        return line
+    }
+
+    /// Without an address.
+    private static let bare: [ReceivedPattern] = [
+        .caseless([UInt8](ascii: "from ")), .word(.first), .caseless([UInt8](ascii: " by ")),
+        .run(nil, OctetClass { !$0.isSpace && $0 != 0x3b }, 1..<ReceivedPattern.unbounded), .optional([" "]), ";",
+    ]
+
+    private static func isNumberInBrackets(_ name: [UInt8]) -> Bool {
+        name.count > 2 && name.first == 0x5b && name.last == 0x5d
+            && name.dropFirst().dropLast().allSatisfy { $0.isDigit || $0 == 0x2e }
+    }
+
+    private static let date: [ReceivedPattern] = [
+        .run(nil, .among(" ;"), 1..<ReceivedPattern.unbounded),
+        .optional([.oneOf([["Mon"], ["Tue"], ["Wed"], ["Thu"], ["Fri"], ["Sat"], ["Sun"]]), ", "]),
+        .digits, " ",
+        .oneOf([
+            ["Jan"], ["Feb"], ["Mar"], ["Apr"], ["May"], ["Jun"], ["Jul"], ["Aug"], ["Sep"], ["Oct"], ["Nov"], ["Dec"],
+        ]),
+        " ", .digits, " ", .digits, ":", .digits, .optional([":", .digits]), " ", .word, .end,
+    ]
+
+    // MARK: - What any format has
+
+    private mutating func read() -> Outcome {
+        if self.matcher.find([" id ", .optional(["<"]), .run(.first, Self.idOctets, 3..<ReceivedPattern.unbounded)]) != nil {
+            self.relay.id = self.matcher[.first] ?? []
+        }
+        let helo = ReceivedPattern.run(.first, Self.heloOctets, 1..<ReceivedPattern.unbounded)
+        if self.matcher.find([.boundary, "helo=", helo]) != nil || self.matcher.find([.boundary, .hello, " ", helo]) != nil {
+            self.relay.helo = self.matcher[.first] ?? []
+        }
+        if self.matcher.find([" by ", .word(.first)]) != nil { self.relay.by = self.matcher[.first] ?? [] }
+        self.relay.authentication = ReceivedAuthentication.method(&self.matcher)
+
+        let line = self.matcher.line
+        let kind: Outcome?
+        if line.starts(with: "from ".utf8) {
+            self.matcher = ReceivedMatcher(Array(line.dropFirst(5)))
+            kind = self.readFrom()
+        } else if line.starts(with: "FROM ".utf8) {
+            self.matcher = ReceivedMatcher(Array(line.dropFirst(5)))
+            kind = self.first(of: [ReceivedFormats.simta])
+        } else if line.starts(with: "(from ".utf8) {
+            self.matcher = ReceivedMatcher(Array(line.dropFirst(6)))
+            kind = self.first(of: ReceivedFormats.parenthesized)
+        } else {
+            kind = nil
+        }
+        if let kind { return kind }
+        // No known format: an address in brackets and the name of a server are a hop all the same.
+        if self.relay.ip.isEmpty, self.matcher.find(["[", .ip, "]"]) != nil { self.relay.ip = self.matcher[.address] ?? [] }
+        return self.relay.ip.isEmpty || self.relay.by.isEmpty ? .unparseable : self.finished()
+    }
+
+    private static let idOctets = OctetClass { !$0.isSpace && !"<>;".utf8.contains($0) }
+    private static let heloOctets = OctetClass { $0.isAlphanumeric || "-.^+_&:=?!@%*$\\/".utf8.contains($0) }
+
+    private func finished() -> Outcome {
+        var relay = self.relay
+        relay.normalize()
+        relay.lacksReverseName = relay.reverseName.isEmpty && self.looksUpNames
+        return .relay(relay)
+    }
+
+    /// The first format that fits decides.
+    private mutating func first(of formats: [ReceivedFormat]) -> Outcome? {
+        for format in formats where format.read(&self.matcher, into: &self.relay) {
+            switch format.meaning {
+            case .relay: break
+            case .relayLookedUp: self.looksUpNames = true
+            case .ignored: return .ignored
+            case .fetched: return .fetched
+            }
+            return self.finished()
+        }
+        return nil
+    }
+
+    // MARK: - from …
+
+    private mutating func readFrom() -> Outcome? {
+        if self.matcher.find(Self.envelopeFrom) != nil { self.relay.envelopeFrom = self.matcher[.envelopeFrom] }
+        if let found = self.first(of: ReceivedFormats.webMail) { return found }
+        if let found = self.readFamily() { return found }
+        if let found = self.first(of: ReceivedFormats.common) { return found }
+        if let found = self.readQmail() { return found }
+        if let found = self.first(of: ReceivedFormats.others) { return found }
+        if let found = self.first(of: ReceivedFormats.ignored) { return found }
+        if self.matcher.matches(ReceivedFormats.qmailScanner) {
+            return .envelopeBelow(self.relay.envelopeFrom.map(Relay.withoutBrackets))
+        }
+        if let found = self.first(of: ReceivedFormats.ignoredAtLast) { return found }
+        if self.relay.helo.isEmpty, self.matcher.matches([.word(.helo), .run(nil, Self.noNameOctets, 1..<2)]) {
+            self.relay.helo = self.matcher[.helo] ?? []
+        }
+        return nil
+    }
+
+    private static let noNameOctets = OctetClass { !$0.isAlphanumeric && $0 != 0x2d && $0 != 0x2e }
+
+    private static let envelopeFrom: [ReceivedPattern] = [
+        .oneOf([
+            [.caseless([UInt8](ascii: "return-path")), .optional([":"]), " "],
+            [
+                .caseless([UInt8](ascii: "envelope-")),
+                .oneOf([[.caseless([UInt8](ascii: "sender"))], [.caseless([UInt8](ascii: "from"))]]),
+                .run(nil, .among(" ="), 1..<2),
+            ],
+        ]),
+        .word(.envelopeFrom), .boundary,
+    ]
+
+    private mutating func readFamily() -> Outcome? {
+        for family in ReceivedFormats.families where self.matcher.find(family.sign) != nil {
+            if let found = self.first(of: family.formats) { return found }
+            return family.isExim ? self.readEximPieces() : nil
+        }
+        return nil
+    }
+
+    private mutating func readEximPieces() -> Outcome? {
+        var hasBy = false
+        for (index, piece) in ReceivedFormats.eximPieces.enumerated() {
+            hasBy = piece.read(&self.matcher, into: &self.relay) && index == ReceivedFormats.eximPieces.count - 1
+        }
+        return hasBy && !self.relay.ip.isEmpty ? self.finished() : nil
+    }
+
+    private mutating func readQmail() -> Outcome? {
+        guard self.matcher.matches(ReceivedFormats.qmailSign) else { return nil }
+        for format in ReceivedFormats.qmail where format.read(&self.matcher, into: &self.relay) { break }
+        // Whoever started qmail had asked for the name, or the field would have "unknown".
+        if self.relay.reverseName == [UInt8](ascii: "unknown") {
+            self.relay.reverseName = []
+        } else {
+            self.looksUpNames = true
+        }
+        return self.finished()
+    }
+}

@@ -1,0 +1,36 @@
+/// Rules that are made of other rules.
+extension RuleEvaluator {
+    /// - Returns: false if the time was up before all were run.
+    func runMetas(_ metas: [MetaRule], _ budget: EvaluationBudget) -> Bool {
+        for meta in metas where !self.tally.isOff(meta.index) {
+            guard budget.spend(0) else { return false }
+            guard !self.tally.hasUnknown(among: meta.references) else {
+                self.tally.setUnknown(meta.index)
+                continue
+            }
+            let value = meta.expression.evaluate(stack: &self.stack) { name in
+                meta.references[name].map { self.tally.values[$0] } ?? 0
+            }
+            // Not `value > 0`: that something is not a number is a hit, as in Perl.
+            guard value != 0 else { continue }
+            guard meta.isActive else {
+                self.tally.setUnknown(meta.index)
+                continue
+            }
+            // A hit is at least one hit, also for an expression below zero.
+            self.hit(meta.index, value: value <= 0 ? 1 : value, self.places(of: meta.references))
+        }
+        return true
+    }
+
+    /// A meta points to the first place of each rule it asks for.
+    private func places(of references: [Int?]) -> [MatchPlace] {
+        var found: [MatchPlace] = []
+        for case let index? in references {
+            guard let first = self.tally.firstPlace(of: index), !found.contains(first) else { continue }
+            found.append(first)
+            if found.count == RuleTally.maximumPlaces { break }
+        }
+        return found
+    }
+}

@@ -1,0 +1,116 @@
+import MailTypes
+import PatternKit
+
+/// Rules that look at MIME parts and at the envelope. Each step returns false if the time was up before it was done.
+extension RuleEvaluator {
+    func runMIMEHeaders(_ groups: [HeaderGroup], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        guard !groups.isEmpty else { return true }
+        guard budget.look() else { return false }
+        for group in groups {
+            let texts = views.parts.map { group.selector.text(ofPart: $0) }
+            for rule in group.patterns where !self.tally.isOff(rule.index) {
+                guard self.testMIMEHeader(rule, texts, views, budget) else { return false }
+            }
+        }
+        return true
+    }
+
+    /// The first part that matches counts; negated, the rule hits when no part matches.
+    private func testMIMEHeader(
+        _ rule: PatternRule,
+        _ texts: [[UInt8]?],
+        _ views: MessageViews,
+        _ budget: EvaluationBudget
+    ) -> Bool {
+        for (number, text) in texts.enumerated() {
+            let text = text ?? rule.ifUnset
+            guard budget.spend(text.count) else { return false }
+            if rule.isNegated {
+                switch self.matcher.search(rule.pattern, in: text) {
+                case .match: return true
+                case .noMatch: continue
+                case .limitExceeded, .failed:
+                    self.suspend(rule.index)
+                    return true
+                }
+            }
+            _ = self.search(rule, in: text) { self.told("mimeheader", views.parts[number].path, $0, text) }
+            if self.tally.values[rule.index] > 0 || self.tally.isOff(rule.index) { return true }
+        }
+        if rule.isNegated { self.hit(rule.index, []) }
+        return true
+    }
+
+    func runAttachments(
+        _ rules: [(field: AttachmentField, rule: PatternRule)],
+        _ views: MessageViews,
+        _ budget: EvaluationBudget
+    ) -> Bool {
+        guard !rules.isEmpty else { return true }
+        guard budget.look() else { return false }
+        let attachments = views.parts.filter(\.isAttachment)
+        for (field, rule) in rules where !self.tally.isOff(rule.index) {
+            for part in attachments {
+                guard let text = field.text(of: part) else { continue }
+                guard budget.spend(text.count) else { return false }
+                self.test(rule, in: text) { self.told("attachment", part.path, $0, text) }
+                if self.tally.isOff(rule.index) || self.isDone(rule) { break }
+            }
+        }
+        return true
+    }
+
+    func runEnvelope(
+        _ rules: [(field: EnvelopeField, rule: PatternRule)],
+        _ views: MessageViews,
+        _ budget: EvaluationBudget
+    ) -> Bool {
+        guard !rules.isEmpty else { return true }
+        guard budget.look() else { return false }
+        for (field, rule) in rules where !self.tally.isOff(rule.index) {
+            let text = field.text(of: views.envelope)
+            guard budget.spend(text.count) else { return false }
+            self.test(rule, in: text) { self.told("envelope", "", $0, text) }
+        }
+        return true
+    }
+}
+
+extension AttachmentField {
+    func text(of part: SubjectPart) -> [UInt8]? {
+        switch self {
+        case .name: part.fileName.map { Array($0.utf8) }
+        case .type: Array(part.type.utf8)
+        }
+    }
+}
+
+extension EnvelopeField {
+    func text(of envelope: Envelope) -> [UInt8] {
+        switch self {
+        case .client: Array(envelope.client.address.description.utf8)
+        case .helo: Array((envelope.client.helo ?? "").utf8)
+        case .sender: Array(envelope.reversePath.description.utf8)
+        case .recipients: Array(envelope.recipients.map(\.forwardPath.text).joined(separator: "\n").utf8)
+        case .tls: Array((envelope.client.tls.map { $0.version + " " + $0.cipher } ?? "").utf8)
+        }
+    }
+}
+
+extension HeaderSelector {
+    /// What a `mimeheader` rule looks at in one part: of several fields of a name the last; nil if there is none.
+    func text(ofPart part: SubjectPart) -> [UInt8]? {
+        switch self.source {
+        case .field(let name):
+            let field = part.fields.last {
+                $0.name.count == name.utf8.count && $0.name.lazy.map(\.lowercased).elementsEqual(name.utf8)
+            }
+            return field.map { (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
+        case .all:
+            let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
+            return part.fields.flatMap { $0.name + separator + (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
+        case .toCc, .messageID, .envelopeFrom:
+            return nil
+        }
+    }
+}

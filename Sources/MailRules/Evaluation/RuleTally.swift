@@ -1,0 +1,78 @@
+/// What one message's evaluation has found so far, rule by rule. Its memory is kept from message to message.
+struct RuleTally {
+    /// Of every rule: how often it hit; for a meta what its expression gave.
+    private(set) var values: [Double]
+    /// Rules that hit, in the order of their first hits.
+    private(set) var hits: [Int] = []
+    /// Rules that blew their limits.
+    private(set) var suspended: [Int] = []
+    /// Sum of the scores of what has hit and counts.
+    private(set) var score = 0.0
+    /// Rules that are left alone on this message: skipped ones, and suspended ones.
+    private var isOff: [Bool]
+    /// Metas whose value is unknown, and so those that ask for them; see `MetaOrder`.
+    private var isUnknown: [Bool]
+    private var hasUnknown = false
+    private var places: [Int: [MatchPlace]] = [:]
+
+    /// Places of one hit that are told; the first ones say what a reader wants to know.
+    static let maximumPlaces = 5
+
+    init(ruleCount: Int) {
+        self.values = Array(repeating: 0, count: ruleCount)
+        self.isOff = Array(repeating: false, count: ruleCount)
+        self.isUnknown = Array(repeating: false, count: ruleCount)
+    }
+
+    mutating func reset() {
+        for index in self.values.indices {
+            self.values[index] = 0
+            self.isOff[index] = false
+            self.isUnknown[index] = false
+        }
+        self.hasUnknown = false
+        self.hits.removeAll(keepingCapacity: true)
+        self.suspended.removeAll(keepingCapacity: true)
+        self.places.removeAll(keepingCapacity: true)
+        self.score = 0
+    }
+
+    func isOff(_ rule: Int) -> Bool { self.isOff[rule] }
+
+    mutating func turnOff(_ rule: Int) { self.isOff[rule] = true }
+
+    /// Counts hits of a rule.
+    mutating func add(_ rule: Int, value: Double, score: Double, places: [MatchPlace]) {
+        if self.values[rule] == 0 { self.hits.append(rule) }
+        self.values[rule] += value
+        self.score += score
+        guard !places.isEmpty else { return }
+        let room = RuleTally.maximumPlaces - (self.places[rule]?.count ?? 0)
+        if room > 0 { self.places[rule, default: []] += places.prefix(room) }
+    }
+
+    /// Leaves a rule alone for the rest of the message; what it found so far does not count.
+    /// - Parameter score: what its hits have added to the score.
+    mutating func suspend(_ rule: Int, score: Double) {
+        self.isOff[rule] = true
+        self.suspended.append(rule)
+        guard self.values[rule] != 0 else { return }
+        self.values[rule] = 0
+        self.score -= score
+        self.hits.removeAll { $0 == rule }
+        self.places[rule] = nil
+    }
+
+    mutating func setUnknown(_ rule: Int) {
+        self.isUnknown[rule] = true
+        self.hasUnknown = true
+    }
+
+    func hasUnknown(among rules: [Int?]) -> Bool {
+        self.hasUnknown && rules.contains { $0.map { self.isUnknown[$0] } ?? false }
+    }
+
+    func places(of rule: Int) -> [MatchPlace] { self.places[rule] ?? [] }
+
+    func firstPlace(of rule: Int) -> MatchPlace? { self.places[rule]?.first }
+}

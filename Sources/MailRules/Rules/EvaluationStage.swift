@@ -1,0 +1,175 @@
+import PatternKit
+
+/// The active rules of one priority, by what they look at. The steps are run in the order in which SpamAssassin runs them;
+/// evaluation can end behind each.
+struct EvaluationStage: Sendable {
+    enum Step: Int, CaseIterable {
+        case mimeHeaders
+        case attachments
+        case envelope
+        case headers
+        case headerFunctions
+        case body
+        case links
+        case bodyFunctions
+        case rawBody
+        case rawBodyFunctions
+        case full
+        case fullFunctions
+        case metas
+    }
+
+    private(set) var mimeHeaders = HeaderGroups()
+    private(set) var attachments: [(field: AttachmentField, rule: PatternRule)] = []
+    private(set) var envelope: [(field: EnvelopeField, rule: PatternRule)] = []
+    private(set) var headers = HeaderGroups()
+    private(set) var headerFunctions: [FunctionRule] = []
+    private(set) var body: [PatternRule] = []
+    private(set) var links: [PatternRule] = []
+    private(set) var bodyFunctions: [FunctionRule] = []
+    private(set) var rawBody: [PatternRule] = []
+    private(set) var rawBodyFunctions: [FunctionRule] = []
+    private(set) var full: [PatternRule] = []
+    private(set) var fullFunctions: [FunctionRule] = []
+    /// Metas of any priority whose rules are all run when this stage ends, each behind those that it asks for.
+    var metas: [MetaRule] = []
+
+    /// For each step, by how much all that comes behind it can lower the score.
+    private var lowestScores: [Double] = []
+
+    func lowestScore(behind step: Step) -> Double { self.lowestScores[step.rawValue] }
+
+    /// Works out what is left behind each step.
+    /// - Returns: by how much the stage and all behind it can lower the score.
+    mutating func countScores(_ rules: [Rule], behind later: Double) -> Double {
+        var lowest = later
+        var scores: [Double] = []
+        for step in Step.allCases.reversed() {
+            scores.append(lowest)
+            for index in self.rules(of: step) { lowest += rules[index].lowestScore }
+        }
+        self.lowestScores = scores.reversed()
+        return lowest
+    }
+
+    private func rules(of step: Step) -> [Int] {
+        switch step {
+        case .mimeHeaders: self.mimeHeaders.groups.flatMap { $0.patterns.map(\.index) }
+        case .attachments: self.attachments.map(\.rule.index)
+        case .envelope: self.envelope.map(\.rule.index)
+        case .headers: self.headers.groups.flatMap { $0.patterns.map(\.index) + $0.presence }
+        case .headerFunctions: self.headerFunctions.map(\.index)
+        case .body: self.body.map(\.index)
+        case .links: self.links.map(\.index)
+        case .bodyFunctions: self.bodyFunctions.map(\.index)
+        case .rawBody: self.rawBody.map(\.index)
+        case .rawBodyFunctions: self.rawBodyFunctions.map(\.index)
+        case .full: self.full.map(\.index)
+        case .fullFunctions: self.fullFunctions.map(\.index)
+        case .metas: self.metas.map(\.index)
+        }
+    }
+
+    /// Takes in a rule that is active; metas are placed elsewhere.
+    mutating func add(_ index: Int, _ rule: Rule) {
+        switch rule.test {
+        case .header(let selector, let match):
+            self.headers.add(PatternRule(index, rule, match), selector)
+        case .headerExists(let selector):
+            self.headers.addPresence(index, selector)
+        case .mimeHeader(let selector, let match):
+            self.mimeHeaders.add(PatternRule(index, rule, match), selector)
+        case .attachment(let field, let match):
+            self.attachments.append((field, PatternRule(index, rule, match)))
+        case .envelope(let field, let match):
+            self.envelope.append((field, PatternRule(index, rule, match)))
+        case .body(let pattern):
+            self.body.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+        case .rawBody(let pattern):
+            self.rawBody.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+        case .full(let pattern):
+            self.full.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+        case .uri(let pattern):
+            self.links.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+        case .function(let kind, let call):
+            self.add(FunctionRule(index: index, test: call.test), kind)
+        case .meta, .unavailable:
+            break
+        }
+    }
+
+    private mutating func add(_ function: FunctionRule, _ kind: RuleKind) {
+        switch kind {
+        case .body, .uri: self.bodyFunctions.append(function)
+        case .rawBody: self.rawBodyFunctions.append(function)
+        case .full: self.fullFunctions.append(function)
+        case .header, .mimeHeader, .meta, .envelope, .attachment: self.headerFunctions.append(function)
+        }
+    }
+}
+
+extension Rule {
+    /// By how much its hits can lower the score of a message; a rule that ends evaluation as harmless can do anything.
+    fileprivate var lowestScore: Double {
+        guard self.stage == .live else { return 0 }
+        if self.shortcircuit == .ham { return -.infinity }
+        return self.isSubrule ? 0 : min(self.score, 0) * Double(self.maximumHits)
+    }
+}
+
+/// A pattern that is searched for one rule.
+struct PatternRule: Sendable {
+    /// Of the rule in the rule set.
+    let index: Int
+    let pattern: Pattern
+    let isNegated: Bool
+    /// Searched in place of a field that is not there.
+    let ifUnset: [UInt8]
+    /// Matches that count.
+    let maximumHits: Int
+    let skipsSubject: Bool
+
+    init(_ index: Int, _ rule: Rule, _ match: HeaderMatch) {
+        self.index = index
+        self.pattern = match.pattern
+        self.isNegated = match.isNegated
+        self.ifUnset = match.ifUnset
+        self.maximumHits = rule.maximumHits
+        self.skipsSubject = rule.skipsSubject
+    }
+}
+
+/// A function that is called for one rule.
+struct FunctionRule: Sendable {
+    let index: Int
+    let test: EvalTest
+}
+
+/// Rules that look at the same header text.
+struct HeaderGroup: Sendable {
+    let selector: HeaderSelector
+    fileprivate(set) var patterns: [PatternRule] = []
+    /// Rules that only ask whether there is such a field.
+    fileprivate(set) var presence: [Int] = []
+}
+
+/// Header rules by what they look at, so that each text is made once.
+struct HeaderGroups: Sendable {
+    private(set) var groups: [HeaderGroup] = []
+    private var indices: [HeaderSelector: Int] = [:]
+
+    mutating func add(_ rule: PatternRule, _ selector: HeaderSelector) {
+        self.groups[self.index(of: selector)].patterns.append(rule)
+    }
+
+    mutating func addPresence(_ rule: Int, _ selector: HeaderSelector) {
+        self.groups[self.index(of: selector)].presence.append(rule)
+    }
+
+    private mutating func index(of selector: HeaderSelector) -> Int {
+        if let known = self.indices[selector] { return known }
+        self.indices[selector] = self.groups.count
+        self.groups.append(HeaderGroup(selector: selector))
+        return self.groups.count - 1
+    }
+}
