@@ -12,5 +12,6 @@ enum EvalCatalogue {
         BodyFunctions.all,
         ImageFunctions.all,
         HTMLEvalFunctions.all,
+        PDFFunctions.all,
     ]
 }
