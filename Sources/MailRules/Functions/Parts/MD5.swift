@@ -32,7 +32,8 @@ enum MD5 {
             default: (mixed, word) = (c ^ (b | ~d), (7 * step) & 15)
             }
             let place = start + 4 * word
-            let value = UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8 | UInt32(bytes[place + 2]) << 16
+            let value =
+                UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8 | UInt32(bytes[place + 2]) << 16
                 | UInt32(bytes[place + 3]) << 24
             let sum = a &+ mixed &+ self.constants[step] &+ value
             let turn = self.turns[(step >> 4) << 2 | step & 3]

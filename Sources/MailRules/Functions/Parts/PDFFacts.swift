@@ -165,7 +165,9 @@ private struct PDFLines {
     private mutating func readSize(_ line: [UInt8]) {
         guard self.images.count < Self.maximumImages, let matrix = Names.matrixSize, let box = Names.boxSize else { return }
         let image: Image
-        if case .match = self.matcher.search(matrix, in: line), let width = self.capture(1, line), let height = self.capture(2, line) {
+        if case .match = self.matcher.search(matrix, in: line), let width = self.capture(1, line),
+            let height = self.capture(2, line)
+        {
             image = Image(height: height, width: width)
         } else if Names.single.contains(where: { self.hasNumber(line, behind: $0) }) {
             return
