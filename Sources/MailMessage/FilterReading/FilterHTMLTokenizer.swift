@@ -276,7 +276,9 @@ struct FilterHTMLTokenizer {
         }
     }
 
-    private func beginsMarkup(_ octet: UInt8) -> Bool { Self.beginsName(octet) || octet == 0x2f || octet == 0x21 || octet == 0x3f }
+    private func beginsMarkup(_ octet: UInt8) -> Bool {
+        Self.beginsName(octet) || octet == 0x2f || octet == 0x21 || octet == 0x3f
+    }
 
     private mutating func enterLiteral(_ name: Range<Int>) {
         guard let found = Self.literals.first(where: { self.bytes.matches($0.name, in: name) }) else { return }
