@@ -85,12 +85,9 @@ struct FilterHTMLTests {
         ]
     )
     func hostile(repeated: String) {
-        let clock = ContinuousClock()
-        let times = [2_000, 20_000].map { count in
-            clock.measure { _ = self.render(String(repeating: repeated, count: count)) }
-        }
-        // Ten times as much takes about ten times as long; the square would take a hundred.
-        #expect(times[1] < times[0] * 40 + .milliseconds(50), "\(repeated)")
+        let time = ContinuousClock().measure { _ = self.render(String(repeating: repeated, count: 20_000)) }
+        // A fraction of a second, where looking at each pair of repetitions would take minutes.
+        #expect(time < .seconds(5), "\(repeated)")
     }
 }
 
