@@ -1,13 +1,27 @@
+import MailMessage
+
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
     let shortcircuit: ShortcircuitScores
+    let registrars: RegistrarBoundaries
+    let addressLists: AddressLists
+    let hostLists: HostLists
+    let subjectLists: SubjectLists
+    let freemail: FreemailSettings
+    let shorteners: LinkShorteners
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
+        self.registrars = RegistrarBoundaries(settings, problems: &problems)
+        self.addressLists = AddressLists(settings, problems: &problems)
+        self.hostLists = HostLists(settings, problems: &problems)
+        self.subjectLists = SubjectLists(settings)
+        self.freemail = FreemailSettings(settings, problems: &problems)
+        self.shorteners = LinkShorteners(settings)
     }
 
     init() {

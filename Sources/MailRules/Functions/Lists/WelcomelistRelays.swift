@@ -3,14 +3,14 @@ import MailMessage
 /// Functions that ask whether a message came through the relays that its sender's addresses come through.
 enum WelcomelistRelays {
     static let all: [EvalFunction] = [
-        self.function("check_from_in_welcomelist") { $0.listed == .listed },
-        self.function("check_from_in_whitelist") { $0.listed == .listed },
-        self.function("check_forged_in_welcomelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
-        self.function("check_forged_in_whitelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
-        self.function("check_from_in_default_welcomelist") { $0.listedByDefault == .listed },
-        self.function("check_from_in_default_whitelist") { $0.listedByDefault == .listed },
-        self.function("check_forged_in_default_welcomelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
-        self.function("check_forged_in_default_whitelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
+        function("check_from_in_welcomelist") { $0.listed == .listed },
+        function("check_from_in_whitelist") { $0.listed == .listed },
+        function("check_forged_in_welcomelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
+        function("check_forged_in_whitelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
+        function("check_from_in_default_welcomelist") { $0.listedByDefault == .listed },
+        function("check_from_in_default_whitelist") { $0.listedByDefault == .listed },
+        function("check_forged_in_default_welcomelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
+        function("check_forged_in_default_whitelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
         EvalFunction("check_mailfrom_matches_rcvd", plugin: "WLBLEval") { _ in { EvalOutcome($0.envelopeMatchesRelay) } },
     ]
 
