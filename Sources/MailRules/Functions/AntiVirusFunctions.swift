@@ -6,7 +6,8 @@ enum AntiVirusFunctions {
         EvalFunction("check_microsoft_executable", plugin: "AntiVirus") { _ in
             { EvalOutcome($0.facts(SuspectParts.init).hasExecutable) }
         },
-        EvalFunction("check_suspect_name", plugin: "AntiVirus") { _ in { EvalOutcome($0.facts(SuspectParts.init).hasSuspectName) } },
+        EvalFunction("check_suspect_name", plugin: "AntiVirus") { _ in { EvalOutcome($0.facts(SuspectParts.init).hasSuspectName) }
+        },
     ]
 }
 
@@ -19,7 +20,10 @@ struct SuspectParts {
             let content = FilterContentType(part.contentType)
             let name = (content.name ?? []).map(\.lowercased)
             let type = content.type.map(\.lowercased)
-            let ending = String(decoding: name.lastIndex(of: UInt8(ascii: ".")).map { name[($0 + 1)...] } ?? name[...], as: UTF8.self)
+            let ending = String(
+                decoding: name.lastIndex(of: UInt8(ascii: ".")).map { name[($0 + 1)...] } ?? name[...],
+                as: UTF8.self
+            )
             if Self.isExecutable(part, name, ending, type) { self.hasExecutable = true }
             if !name.isEmpty, Self.isSuspect(ending, String(decoding: type, as: UTF8.self)) { self.hasSuspectName = true }
         }

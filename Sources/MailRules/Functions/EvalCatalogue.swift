@@ -11,12 +11,12 @@ enum EvalCatalogue {
         MIMEFunctions.all,
         BodyFunctions.all,
         ImageFunctions.all,
+        PDFFunctions.all,
         WelcomelistFunctions.all,
         SubjectFunctions.all,
         BounceFunctions.all,
         FreemailFunctions.all,
         LinkFunctions.all,
         AntiVirusFunctions.all,
-        UnavailableFunctions.all,
     ]
 }

@@ -5,6 +5,8 @@ package struct FunctionSettings: Sendable {
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
     let shortcircuit: ShortcircuitScores
+    /// Which hosts are whose.
+    let relays: RelaySettings
     let registrars: RegistrarBoundaries
     let addressLists: AddressLists
     let hostLists: HostLists
@@ -15,6 +17,7 @@ package struct FunctionSettings: Sendable {
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
+        self.relays = RelaySettings(settings, problems: &problems)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
         self.registrars = RegistrarBoundaries(settings, problems: &problems)
         self.addressLists = AddressLists(settings, problems: &problems)

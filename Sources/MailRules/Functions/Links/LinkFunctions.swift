@@ -8,18 +8,18 @@ enum LinkFunctions {
             { context in EvalOutcome(context.text.uris.contains { context.leadsElsewhere($0.bytes) }) }
         },
         EvalFunction("check_https_ip_mismatch", plugin: "URIEval") { _ in
-            { context in EvalOutcome(context.links.contains(where: \.showsNameForAddress)) }
+            { context in EvalOutcome(context.text.links.contains(where: \.showsNameForAddress)) }
         },
         EvalFunction("check_uri_truncated", plugin: "URIEval") { _ in
             { context in
-                EvalOutcome(context.links.contains { $0.cleaned.contains { $0.count >= LinkFunctions.maximumLength } })
+                EvalOutcome(context.text.links.contains { $0.cleaned.contains { $0.count >= LinkFunctions.maximumLength } })
             }
         },
         EvalFunction("check_https_http_mismatch", plugin: "HTTPSMismatch") { arguments throws(EvalArguments.Failure) in
             let least = try arguments.number(0) ?? 0
             let most = try arguments.number(1) ?? .infinity
             return { context in
-                let anchors = context.links.compactMap { $0.shownDomains(context.settings.registrars) }
+                let anchors = context.text.links.compactMap { $0.shownDomains(context.settings.registrars) }
                 let count = Double(anchors.count)
                 return EvalOutcome(count >= max(least, 1) && count < most && anchors.contains(true))
             }
@@ -27,7 +27,7 @@ enum LinkFunctions {
         EvalFunction("short_url", plugin: "DecodeShortURLs") { _ in
             { context in
                 let shorteners = context.settings.shorteners
-                return EvalOutcome(!shorteners.isEmpty && context.links.contains { shorteners.hasShortened($0) })
+                return EvalOutcome(!shorteners.isEmpty && context.text.links.contains { shorteners.hasShortened($0) })
             }
         },
     ]

@@ -32,7 +32,8 @@ struct LinkShorteners: Sendable {
         guard !host.isEmpty else { return false }
         let dots = host.indices.filter { host[$0] == UInt8(ascii: ".") }
         let port = uri[host.endIndex...].dropFirst(uri[host.endIndex...].first == UInt8(ascii: ":") ? 1 : 0)
-        let path = port.startIndex > host.endIndex && port.first?.isDigit == true ? port.drop(while: \.isDigit) : uri[host.endIndex...]
+        let path =
+            port.startIndex > host.endIndex && port.first?.isDigit == true ? port.drop(while: \.isDigit) : uri[host.endIndex...]
         if dots.count == 1, !path.contains(where: \.isWord) { return false }
         if self.hosts[host] != nil { return true }
         guard dots.count == 2, dots[0] > host.startIndex, dots[1] > dots[0] + 1, dots[1] + 1 < host.endIndex else { return false }

@@ -3,8 +3,11 @@ import MailMessage
 /// Kinds of addresses that FreeMail treats alike.
 enum FreemailAddress {
     private static let roles = Set(
-        ["abuse", "support", "sales", "info", "helpdesk", "contact", "kontakt", "postmaster", "hostmaster", "domainmaster", "bounce-", "bounced-"]
-            .map { Array($0.utf8) }
+        [
+            "abuse", "support", "sales", "info", "helpdesk", "contact", "kontakt", "postmaster", "hostmaster", "domainmaster",
+            "bounce-", "bounced-",
+        ]
+        .map { Array($0.utf8) }
     )
     private static let undisclosed = Array("undisclosed".utf8)
     private static let request = Array("request-".utf8)
@@ -169,10 +172,12 @@ struct AddressScanner {
             let from = index
             while index < self.text.count, self.isHostOctet(self.text[index]) { index += 1 }
             guard index > from else { return nil }
-            let isLast = index + 1 >= self.text.count || self.text[index] != UInt8(ascii: ".")
+            let isLast =
+                index + 1 >= self.text.count || self.text[index] != UInt8(ascii: ".")
                 || !(self.text[index + 1].isLetter || self.text[index + 1].isDigit)
             if isLast { return label > 0 && self.registrars.isTopLevel(self.text[from..<index]) ? index : nil }
-            guard label < Self.maximumLabels, index - from <= Self.maximumLabel, self.text[from] != 0x2d, self.text[index - 1] != 0x2d
+            guard label < Self.maximumLabels, index - from <= Self.maximumLabel, self.text[from] != 0x2d,
+                self.text[index - 1] != 0x2d
             else { return nil }
             index += 1
         }

@@ -29,7 +29,9 @@ struct FreemailSettings: Sendable {
                 let octets = Array(word.utf8)
                 let isDomains = entry.keyword == "freemail_domains"
                 guard isDomains ? octets.allSatisfy(Self.isDomainOctet) : Self.isException(octets) else {
-                    problems.append(ListLine.problem(entry, isDomains ? "\(word) is no domain" : "\(word) is no address and no domain"))
+                    problems.append(
+                        ListLine.problem(entry, isDomains ? "\(word) is no domain" : "\(word) is no address and no domain")
+                    )
                     continue
                 }
                 if !isDomains {

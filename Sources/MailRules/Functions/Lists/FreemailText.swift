@@ -29,7 +29,7 @@ struct FreemailText {
             if seen.insert(address).inserted { found.append(address) }
         }
         let registrars = context.settings.registrars
-        for link in context.links where link.types.contains("a") && !link.types.contains("parsed") {
+        for link in context.text.links where link.types.contains("a") && !link.types.contains("parsed") {
             guard LinkText.hasPrefix(link.raw[...], LinkText.mailto) else { continue }
             let scanner = AddressScanner(text: link.raw, registrars: registrars)
             guard let end = scanner.end(at: LinkText.mailto.count) else { continue }
@@ -51,7 +51,8 @@ struct FreemailText {
     }
 
     private static func isMailto(_ text: [UInt8], before end: Int) -> Bool {
-        end >= LinkText.mailto.count && zip(text[(end - LinkText.mailto.count)..<end], LinkText.mailto).allSatisfy { $0.lowercased == $1 }
+        end >= LinkText.mailto.count
+            && zip(text[(end - LinkText.mailto.count)..<end], LinkText.mailto).allSatisfy { $0.lowercased == $1 }
     }
 
     // MARK: - What does not count

@@ -32,6 +32,8 @@ struct SubjectLists: Sendable {
     }
 
     private static func patterns(_ settings: RuleSettings, _ keyword: String) -> [Glob] {
-        settings.lines(of: keyword).filter { !$0.text.isEmpty }.map { Glob([UInt8(ascii: "*")] + Array($0.text.utf8) + [UInt8(ascii: "*")]) }
+        settings.lines(of: keyword).filter { !$0.text.isEmpty }.map {
+            Glob([UInt8(ascii: "*")] + Array($0.text.utf8) + [UInt8(ascii: "*")])
+        }
     }
 }

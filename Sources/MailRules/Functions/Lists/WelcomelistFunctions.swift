@@ -1,3 +1,5 @@
+import MailMessage
+
 /// Lists of addresses and hosts (SpamAssassin's WLBLEval).
 enum WelcomelistFunctions {
     static let all: [EvalFunction] =
@@ -68,8 +70,9 @@ extension EvalContext {
 
     fileprivate func hasHost(in list: String) -> Bool {
         let lists = self.settings.hostLists
-        return !lists.isEmpty && self.links.contains { link in
-            !LinkText.hasPrefix(link.raw[...], LinkText.mailto) && link.hosts.contains { lists.contains($0.name, in: list) }
-        }
+        return !lists.isEmpty
+            && self.text.links.contains { link in
+                !LinkText.hasPrefix(link.raw[...], LinkText.mailto) && link.hosts.contains { lists.contains($0.name, in: list) }
+            }
     }
 }

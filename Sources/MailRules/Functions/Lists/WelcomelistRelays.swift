@@ -64,7 +64,10 @@ extension EvalContext {
     typealias NamedRelay = (address: String, name: [UInt8])
 
     /// The relay that handed the message to us: the first that is not trusted; where all are, each of them could have.
-    var handingRelays: [NamedRelay] { [] }
+    var handingRelays: [NamedRelay] {
+        let relays = self.relays.untrusted.first.map { [$0] } ?? self.relays.trusted
+        return relays.map { (String(decoding: $0.ip, as: UTF8.self), $0.reverseName.map(\.lowercased)) }
+    }
 
     /// The envelope's sender is of the domain that one of those relays belongs to.
     fileprivate var envelopeMatchesRelay: Bool {
