@@ -27,7 +27,7 @@ extension EvalContext {
     /// negated one.
     func hasLink(meeting conditions: [URIDetailCondition]) -> EvalOutcome {
         EvalOutcome(
-            self.text.uris.contains { link in
+            self.text.links.contains { link in
                 conditions.allSatisfy { condition in
                     self.values(of: condition.key, link).contains { value in
                         switch self.matcher.search(condition.pattern, in: value) {
@@ -41,10 +41,14 @@ extension EvalContext {
         )
     }
 
-    private func values(of key: URIDetailCondition.Key, _ link: MessageURI) -> [[UInt8]] {
+    private func values(of key: URIDetailCondition.Key, _ link: MessageLink) -> [[UInt8]] {
         switch key {
-        case .raw, .cleaned: [link.bytes]
-        case .type, .text, .domain, .host: []
+        case .raw: [link.raw]
+        case .type: link.types.map { Array($0.utf8) }
+        case .cleaned: link.cleaned
+        case .text: link.anchorTexts
+        case .domain: link.domains
+        case .host: link.hosts.map(\.name)
         }
     }
 }

@@ -13,5 +13,11 @@ enum EvalCatalogue {
         ImageFunctions.all,
         HTMLEvalFunctions.all,
         PDFFunctions.all,
+        WelcomelistFunctions.all,
+        SubjectFunctions.all,
+        BounceFunctions.all,
+        FreemailFunctions.all,
+        LinkFunctions.all,
+        AntiVirusFunctions.all,
     ]
 }

@@ -37,6 +37,7 @@ final class EvalContext {
                 envelope: envelope
             )
         self.budget = budget
+        text.linkReading.boundaries = settings.registrars
     }
 
     var message: ParsedMessage { self.text.message }

@@ -1,3 +1,5 @@
+import MailMessage
+
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
     /// Languages whose character sets are welcome.
@@ -5,12 +7,24 @@ package struct FunctionSettings: Sendable {
     let shortcircuit: ShortcircuitScores
     /// Which hosts are whose.
     let relays: RelaySettings
+    let registrars: RegistrarBoundaries
+    let addressLists: AddressLists
+    let hostLists: HostLists
+    let subjectLists: SubjectLists
+    let freemail: FreemailSettings
+    let shorteners: LinkShorteners
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
         self.relays = RelaySettings(settings, problems: &problems)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
+        self.registrars = RegistrarBoundaries(settings, problems: &problems)
+        self.addressLists = AddressLists(settings, problems: &problems)
+        self.hostLists = HostLists(settings, problems: &problems)
+        self.subjectLists = SubjectLists(settings)
+        self.freemail = FreemailSettings(settings, problems: &problems)
+        self.shorteners = LinkShorteners(settings)
     }
 
     init() {

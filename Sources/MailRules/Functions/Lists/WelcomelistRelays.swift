@@ -3,14 +3,14 @@ import MailMessage
 /// Functions that ask whether a message came through the relays that its sender's addresses come through.
 enum WelcomelistRelays {
     static let all: [EvalFunction] = [
-        self.function("check_from_in_welcomelist") { $0.listed == .listed },
-        self.function("check_from_in_whitelist") { $0.listed == .listed },
-        self.function("check_forged_in_welcomelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
-        self.function("check_forged_in_whitelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
-        self.function("check_from_in_default_welcomelist") { $0.listedByDefault == .listed },
-        self.function("check_from_in_default_whitelist") { $0.listedByDefault == .listed },
-        self.function("check_forged_in_default_welcomelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
-        self.function("check_forged_in_default_whitelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
+        function("check_from_in_welcomelist") { $0.listed == .listed },
+        function("check_from_in_whitelist") { $0.listed == .listed },
+        function("check_forged_in_welcomelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
+        function("check_forged_in_whitelist") { $0.listed == .forged && $0.listedByDefault == .unlisted },
+        function("check_from_in_default_welcomelist") { $0.listedByDefault == .listed },
+        function("check_from_in_default_whitelist") { $0.listedByDefault == .listed },
+        function("check_forged_in_default_welcomelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
+        function("check_forged_in_default_whitelist") { $0.listedByDefault == .forged && $0.listed == .unlisted },
         EvalFunction("check_mailfrom_matches_rcvd", plugin: "WLBLEval") { _ in { EvalOutcome($0.envelopeMatchesRelay) } },
     ]
 
@@ -64,7 +64,10 @@ extension EvalContext {
     typealias NamedRelay = (address: String, name: [UInt8])
 
     /// The relay that handed the message to us: the first that is not trusted; where all are, each of them could have.
-    var handingRelays: [NamedRelay] { [] }
+    var handingRelays: [NamedRelay] {
+        let relays = self.relays.untrusted.first.map { [$0] } ?? self.relays.trusted
+        return relays.map { (String(decoding: $0.ip, as: UTF8.self), $0.reverseName.map(\.lowercased)) }
+    }
 
     /// The envelope's sender is of the domain that one of those relays belongs to.
     fileprivate var envelopeMatchesRelay: Bool {

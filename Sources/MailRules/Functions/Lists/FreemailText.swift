@@ -29,11 +29,11 @@ struct FreemailText {
             if seen.insert(address).inserted { found.append(address) }
         }
         let registrars = context.settings.registrars
-        for link in context.text.uris where !link.isCanonical && link.source == .html(.anchor) {
-            guard link.bytes.count > self.mailto.count, self.isMailto(link.bytes, before: self.mailto.count) else { continue }
-            let scanner = AddressScanner(text: link.bytes, registrars: registrars)
-            guard let end = scanner.end(at: self.mailto.count) else { continue }
-            add(link.bytes, self.mailto.count..<end)
+        for link in context.text.links where link.types.contains("a") && !link.types.contains("parsed") {
+            guard LinkText.hasPrefix(link.raw[...], LinkText.mailto) else { continue }
+            let scanner = AddressScanner(text: link.raw, registrars: registrars)
+            guard let end = scanner.end(at: LinkText.mailto.count) else { continue }
+            add(link.raw, LinkText.mailto.count..<end)
             if found.count >= self.maximumInLinks { break }
         }
         for segment in context.text.body {
@@ -50,10 +50,9 @@ struct FreemailText {
         return found
     }
 
-    private static let mailto = Array("mailto:".utf8)
-
     private static func isMailto(_ text: [UInt8], before end: Int) -> Bool {
-        end >= self.mailto.count && zip(text[(end - self.mailto.count)..<end], self.mailto).allSatisfy { $0.lowercased == $1 }
+        end >= LinkText.mailto.count
+            && zip(text[(end - LinkText.mailto.count)..<end], LinkText.mailto).allSatisfy { $0.lowercased == $1 }
     }
 
     // MARK: - What does not count

@@ -1,10 +1,10 @@
 /// Subjects that are listed (SpamAssassin's WelcomeListSubject).
 enum SubjectFunctions {
     static let all: [EvalFunction] = [
-        self.function("check_subject_in_welcomelist") { $0.welcome },
-        self.function("check_subject_in_whitelist") { $0.welcome },
-        self.function("check_subject_in_blocklist") { $0.block },
-        self.function("check_subject_in_blacklist") { $0.block },
+        function("check_subject_in_welcomelist") { $0.welcome },
+        function("check_subject_in_whitelist") { $0.welcome },
+        function("check_subject_in_blocklist") { $0.block },
+        function("check_subject_in_blacklist") { $0.block },
     ]
 
     private static func function(_ name: String, _ list: @escaping @Sendable (SubjectLists) -> [Glob]) -> EvalFunction {

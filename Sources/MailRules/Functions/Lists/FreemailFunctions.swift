@@ -3,27 +3,27 @@ import PatternKit
 /// Senders and addresses at providers that give them to anybody (SpamAssassin's FreeMail).
 enum FreemailFunctions {
     static let all: [EvalFunction] = [
-        self.function("check_freemail_from") { arguments throws(EvalArguments.Failure) in
-            let pattern = try arguments.pattern(0)
+        function("check_freemail_from") { arguments throws(EvalArguments.Failure) in
+            let pattern = try pattern(arguments, 0)
             return { context in
                 EvalOutcome(context.namedAddresses.senders.contains { context.isFreemail($0, matching: pattern) })
             }
         },
-        self.function("check_freemail_header") { arguments throws(EvalArguments.Failure) in
+        function("check_freemail_header") { arguments throws(EvalArguments.Failure) in
             let selector = try arguments.required(0, "the name of a header field") + ":addr"
-            let pattern = try arguments.pattern(1)
+            let pattern = try pattern(arguments, 1)
             return { context in
                 EvalOutcome(context.addresses(selector).contains { context.isFreemail($0, matching: pattern) })
             }
         },
-        self.function("check_freemail_body") { arguments throws(EvalArguments.Failure) in
-            let pattern = try arguments.pattern(0)
+        function("check_freemail_body") { arguments throws(EvalArguments.Failure) in
+            let pattern = try pattern(arguments, 0)
             return { context in
                 guard let found = context.freemailsInText else { return false }
                 return EvalOutcome(found.contains { context.matches(pattern, $0) })
             }
         },
-        self.function("check_freemail_replyto") { arguments throws(EvalArguments.Failure) in
+        function("check_freemail_replyto") { arguments throws(EvalArguments.Failure) in
             let what = arguments[0] ?? "replyto"
             guard ["replyto", "reply"].contains(what) else {
                 throw EvalArguments.Failure(argument: 0, message: "'\(what)' is no option", hint: "it is 'replyto' or 'reply'")
@@ -32,6 +32,11 @@ enum FreemailFunctions {
         },
     ]
 
+    /// No pattern is as one that every address matches.
+    private static func pattern(_ arguments: EvalArguments, _ index: Int) throws(EvalArguments.Failure) -> Pattern? {
+        arguments[index] == nil ? nil : try arguments.pattern(index)
+    }
+
     private static func function(
         _ name: String,
         _ prepare: @escaping @Sendable (EvalArguments) throws(EvalArguments.Failure) -> EvalTest
@@ -39,18 +44,6 @@ enum FreemailFunctions {
         EvalFunction(name, plugin: "FreeMail") { arguments throws(EvalArguments.Failure) in
             let test = try prepare(arguments)
             return { $0.settings.freemail.isEmpty ? false : test($0) }
-        }
-    }
-}
-
-extension EvalArguments {
-    /// A pattern without delimiters at a place; nil when there is none.
-    func pattern(_ index: Int) throws(Failure) -> Pattern? {
-        guard let text = self[index] else { return nil }
-        do {
-            return try Pattern(Array(text.utf8), options: [])
-        } catch {
-            throw Failure(argument: index, message: "the pattern cannot be compiled: \(error.message)", hint: nil)
         }
     }
 }
