@@ -11,5 +11,8 @@ enum EvalCatalogue {
         MIMEFunctions.all,
         BodyFunctions.all,
         ImageFunctions.all,
+        HeaderFunctions.all,
+        RelayFunctions.all,
+        BlockListFunctions.all,
     ]
 }

@@ -30,7 +30,9 @@ final class EvalContext {
         self.envelope = envelope
         self.settings = settings
         self.matcher = matcher
-        self.views = views ?? MessageViews(
+        self.views =
+            views
+            ?? MessageViews(
                 MessageSubject(text: text, envelope: envelope, settings: settings),
                 envelope: envelope
             )
