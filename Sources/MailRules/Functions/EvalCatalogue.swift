@@ -14,5 +14,6 @@ enum EvalCatalogue {
         HeaderFunctions.all,
         RelayFunctions.all,
         BlockListFunctions.all,
+        PDFFunctions.all,
     ]
 }
