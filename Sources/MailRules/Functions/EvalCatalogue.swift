@@ -13,7 +13,6 @@ enum EvalCatalogue {
         ImageFunctions.all,
         HeaderFunctions.all,
         RelayFunctions.all,
-        BlockListFunctions.all,
         PDFFunctions.all,
     ]
 }
