@@ -47,13 +47,17 @@ package final class OfflineJudge: Sendable {
     }
 
     /// - Parameters:
+    ///   - client: who sends it as in a session; nil: the message is all that is known, and rules see no hop but those that it
+    ///     tells of. Checks of the client are then made for the host itself.
     ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
     ///   - recipients: nil or empty: the postmaster of the first domain.
-    package func judge(_ bytes: [UInt8], client: ClientIdentity, mailFrom: String?, recipients: [String]) async -> Opinion {
+    package func judge(_ bytes: [UInt8], client: ClientIdentity?, mailFrom: String?, recipients: [String]) async -> Opinion {
         let bytes = Self.withNetworkLineEnds(bytes)
-        var client = client
+        var origin = mailFrom == nil ? EnvelopeOrigin.unknown : .stated
+        if client != nil { origin = .session(receiver: self.snapshot.configuration.hostname) }
+        var client = client ?? ClientIdentity(address: .loopback4)
         client.helo = client.helo ?? client.address.addressLiteral
-        var envelope = Envelope(client: client, reversePath: Self.reversePath(mailFrom, bytes))
+        var envelope = Envelope(origin: origin, client: client, reversePath: Self.reversePath(mailFrom, bytes))
         envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
         if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
             let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain

@@ -12,6 +12,8 @@ enum EvalCatalogue {
         BodyFunctions.all,
         ImageFunctions.all,
         HTMLEvalFunctions.all,
+        HeaderFunctions.all,
+        RelayFunctions.all,
         PDFFunctions.all,
         WelcomelistFunctions.all,
         SubjectFunctions.all,
