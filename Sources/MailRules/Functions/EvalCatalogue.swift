@@ -18,5 +18,6 @@ enum EvalCatalogue {
         FreemailFunctions.all,
         LinkFunctions.all,
         AntiVirusFunctions.all,
+        AuthenticationResultsFunctions.all,
     ]
 }
