@@ -21,5 +21,6 @@ enum EvalCatalogue {
         FreemailFunctions.all,
         LinkFunctions.all,
         AntiVirusFunctions.all,
+        AuthenticationResultsFunctions.all,
     ]
 }

@@ -13,6 +13,7 @@ package struct FunctionSettings: Sendable {
     let subjectLists: SubjectLists
     let freemail: FreemailSettings
     let shorteners: LinkShorteners
+    let authenticationResults: AuthenticationResultsSettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
@@ -25,6 +26,7 @@ package struct FunctionSettings: Sendable {
         self.subjectLists = SubjectLists(settings)
         self.freemail = FreemailSettings(settings, problems: &problems)
         self.shorteners = LinkShorteners(settings)
+        self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
     }
 
     init() {

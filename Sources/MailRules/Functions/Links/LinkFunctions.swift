@@ -12,7 +12,12 @@ enum LinkFunctions {
         },
         EvalFunction("check_uri_truncated", plugin: "URIEval") { _ in
             { context in
-                EvalOutcome(context.text.links.contains { $0.cleaned.contains { $0.count >= LinkFunctions.maximumLength } })
+                // Longer ones are cut to this when they are collected.
+                EvalOutcome(
+                    context.text.links.contains { link in
+                        ([link.raw] + link.cleaned).contains { $0.count >= LinkFunctions.maximumLength }
+                    }
+                )
             }
         },
         EvalFunction("check_https_http_mismatch", plugin: "HTTPSMismatch") { arguments throws(EvalArguments.Failure) in
