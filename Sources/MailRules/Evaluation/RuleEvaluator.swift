@@ -38,6 +38,7 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
+        text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope
