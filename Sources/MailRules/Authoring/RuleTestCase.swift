@@ -50,7 +50,7 @@ package struct RuleTestCase: Hashable, Sendable {
     /// Runs the rules over the sample as it would come in over SMTP, with CRLF as line end.
     package func run(_ sample: [UInt8], with evaluator: RuleEvaluator) -> Outcome {
         let message = ParsedMessage(withCRLF(sample))
-        let findings = evaluator.evaluate(MessageText(message), envelope: RuleTestCase.envelope)
+        let findings = evaluator.evaluate(evaluator.ruleSet.text(of: message), envelope: RuleTestCase.envelope)
         return Outcome(
             testCase: self,
             isKnown: evaluator.ruleSet[self.rule] != nil,

@@ -39,6 +39,7 @@ package final class RuleEvaluator {
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
         text.linkReading.boundaries = self.ruleSet.settings.registrars
+        text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope

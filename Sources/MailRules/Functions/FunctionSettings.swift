@@ -2,6 +2,8 @@ import MailMessage
 
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
+    /// How a message is read.
+    package let evaluation: EvaluationSettings
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
     let shortcircuit: ShortcircuitScores
@@ -17,6 +19,7 @@ package struct FunctionSettings: Sendable {
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
+        self.evaluation = EvaluationSettings(settings, problems: &problems)
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
         self.relays = RelaySettings(settings, problems: &problems)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)

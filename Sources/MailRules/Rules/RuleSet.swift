@@ -1,3 +1,5 @@
+import MailMessage
+
 /// Compiled rules, ready to be shared by all threads.
 package final class RuleSet: Sendable {
     /// In the order of the files.
@@ -13,6 +15,11 @@ package final class RuleSet: Sendable {
     let plan: EvaluationPlan
 
     package var ruleCount: Int { self.rules.count }
+
+    /// The views of a message, of the size that the rule files ask for.
+    package func text(of message: ParsedMessage) -> MessageText {
+        MessageText(message, limits: self.settings.evaluation.textLimits)
+    }
 
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
