@@ -12,6 +12,9 @@ package final class RuleSet: Sendable {
 
     package var ruleCount: Int { self.rules.count }
 
+    /// The patterns of active rules that can be looked for together, for prefilters.
+    package var patternGroups: [PatternGroup] { self.plan.patternGroups }
+
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
     /// - Parameter metaOrder: metas, each behind those that it asks for.
