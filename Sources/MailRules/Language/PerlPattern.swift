@@ -318,7 +318,8 @@ struct PerlPattern {
 
     private static let hexadecimal = Array("0123456789abcdef".utf8)
 
-    private static func escape(_ octet: UInt8) -> [UInt8] {
+    /// `\xhh`
+    static func escape(_ octet: UInt8) -> [UInt8] {
         [UInt8(ascii: "\\"), UInt8(ascii: "x"), self.hexadecimal[Int(octet >> 4)], self.hexadecimal[Int(octet & 15)]]
     }
 }

@@ -28,7 +28,7 @@ package struct RuleCompiler: Sendable {
     }
 
     /// By file as first mentioned, then by line and column.
-    private static func sorted(_ problems: [RuleProblem]) -> [RuleProblem] {
+    static func sorted(_ problems: [RuleProblem]) -> [RuleProblem] {
         var files: [String: Int] = [:]
         for problem in problems where files[problem.file] == nil { files[problem.file] = files.count }
         return problems.enumerated().sorted { left, right in

@@ -96,7 +96,7 @@ enum RuleKeywords {
     )
 
     /// Settings whose name ends in a name of the author's choice.
-    private static let openSettings = ["bayes_stopword_", "hashbl_acl_"]
+    private static let openSettings = ["bayes_stopword_", "extracttext_", "hashbl_acl_"]
 
     static func isSetting(_ name: String) -> Bool {
         self.settings.contains(self.currentName(of: name)) || self.openSettings.contains { name.hasPrefix($0) }

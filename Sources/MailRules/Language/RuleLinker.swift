@@ -1,3 +1,5 @@
+import PatternKit
+
 /// Puts together what the files say about each rule, and checks what can only be checked when all is read.
 struct RuleLinker {
     private let reader: RuleReader
@@ -31,6 +33,7 @@ struct RuleLinker {
         self.rules = self.reader.definitions.map(self.rule)
         for (index, rule) in self.rules.enumerated() { self.indices[rule.name] = index }
         self.replaceTags()
+        self.connectCaptures()
         self.spelling = Spelling(self.indices.keys.sorted())
         self.checkNames()
         self.state = Array(repeating: .new, count: self.rules.count)
@@ -92,6 +95,35 @@ struct RuleLinker {
     }
 
     // MARK: - Shared pieces of patterns
+
+    /// Rules that capture what others ask for by `%{TAG}`, and those others.
+    private mutating func connectCaptures() {
+        var captured: Set<String> = []
+        var templates: [Int: PatternTemplate] = [:]
+        for (index, definition) in self.reader.definitions.enumerated() {
+            guard let literal = definition.literal else { continue }
+            if let template = PatternTemplate(literal) { templates[index] = template }
+            guard literal.capturesTags else { continue }
+            captured.formUnion((try? literal.compile().pattern.names.keys.filter { isTagName($0.utf8) }) ?? [])
+        }
+        for (index, template) in templates {
+            for tag in template.tags where !captured.contains(tag) && !tag.hasPrefix("HEADER(") {
+                let message = "\(self.rules[index].name) asks for %{\(tag)}, which no rule captures; it never hits"
+                let hint = nearest(to: tag, among: captured.sorted()).map { "did you mean %{\($0)}?" }
+                self.report(.warning, self.reader.definitions[index].place, message, hint: hint)
+            }
+        }
+        for (index, rule) in self.rules.enumerated() {
+            guard let capturing = CapturingRule(rule, template: templates[index]) else { continue }
+            let call = EvalCall(
+                function: "",
+                arguments: EvalArguments(),
+                test: { capturing.evaluate($0) },
+                countsMatches: true
+            )
+            self.rules[index].test = .function(rule.kind, call)
+        }
+    }
 
     private mutating func replaceTags() {
         for (name, place) in self.reader.replacements.rules {

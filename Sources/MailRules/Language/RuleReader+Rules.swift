@@ -207,7 +207,7 @@ extension RuleReader {
                     .error,
                     column,
                     "unknown modifier ':\(modifier)'",
-                    hint: "known are :raw, :addr, :name, :first and :last"
+                    hint: "known are :raw, :addr, :name, :host, :domain, :ip, :revip, :first and :last"
                 )
             case .unavailable(let what):
                 self.report(.warning, column, "'\(what)' is not available; the rule never hits")

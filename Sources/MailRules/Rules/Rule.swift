@@ -117,6 +117,8 @@ package struct EvalCall: Sendable {
     package var function: String
     var arguments: EvalArguments
     var test: EvalTest
+    /// Its hits are matches of a pattern, each of which scores under `tflags multiple`.
+    var countsMatches = false
 }
 
 /// How far a rule has come on its way into service.
@@ -182,6 +184,22 @@ package struct Rule: Sendable {
         let limits = self.flags.compactMap { $0.hasPrefix("maxhits=") ? Int($0.dropFirst("maxhits=".count)) : nil }
         return max(limits.last ?? Rule.unlimitedHits, 1)
     }
+
+    /// MIME parts that a `mimeheader` rule looks at, counted from 1: `tflags range=2`, `range=2-`, `range=-3`, `range=2-3`.
+    var partRange: ClosedRange<Int> {
+        guard let flag = self.flags.last(where: { $0.hasPrefix("range=") }) else { return Rule.allParts }
+        let bounds = flag.dropFirst("range=".count).split(separator: "-", omittingEmptySubsequences: false)
+        let first = bounds.first.flatMap { Int($0) }
+        let last = bounds.count > 1 ? Int(bounds[1]) : first
+        let lower = max(first ?? Rule.allParts.lowerBound, Rule.allParts.lowerBound)
+        return lower...max(lower, min(last ?? Rule.allParts.upperBound, Rule.allParts.upperBound))
+    }
+
+    /// SpamAssassin looks at no more.
+    static let allParts = 1...1_000
+
+    /// A `mimeheader` rule looks at the headers of all parts as one text.
+    var joinsParts: Bool { self.flags.contains("concat") }
 
     /// A bound for `multiple` without `maxhits`: a message full of matches must not cost more than its rules are worth.
     static let unlimitedHits = 1_000

@@ -8,6 +8,8 @@ package final class RuleSet: Sendable {
     let metaReferences: [Int: [Int?]]
     /// What the files say beside rules.
     package let settings: FunctionSettings
+    /// Metas (indices in `rules`), each behind those that it asks for.
+    let metaOrder: [Int]
     let plan: EvaluationPlan
 
     package var ruleCount: Int { self.rules.count }
@@ -23,6 +25,7 @@ package final class RuleSet: Sendable {
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaReferences = metaReferences
         self.settings = settings
+        self.metaOrder = metaOrder
         self.plan = EvaluationPlan(
             rules: rules,
             metaOrder: metaOrder,
