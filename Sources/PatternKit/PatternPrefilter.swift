@@ -17,10 +17,11 @@ package final class PatternPrefilter: @unchecked Sendable {
 
     /// The library's version and what it knows of this processor: a database serves only where both are the same.
     package static var platform: String {
+        // The number is that of our own way to compile patterns: another one makes other databases.
         var tune: UInt32 = 0
         var features: UInt64 = 0
         vectorscan_processor(&tune, &features)
-        return "\(String(cString: vectorscan_version())) tune \(tune) features \(features)"
+        return "1 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
     }
 
     private init(database: OpaquePointer, numbers: [Int], unfiltered: [Int]) {
@@ -102,16 +103,17 @@ private struct Entry {
     init?(_ pattern: Pattern, number: Int) {
         // Text is matched as octets; a NUL would end the pattern.
         guard !pattern.options.contains(.utf), !pattern.source.contains(0), !Entry.isTooLarge(pattern) else { return nil }
+        guard !Entry.asksForEnd(pattern.source) else { return nil }
         self.number = number
         // The library has no flag for /x, and takes it inside the pattern.
         let prefix: [UInt8] = pattern.options.contains(.extended) ? Array("(?x)".utf8) : []
         // A comment may end the pattern.
         let suffix: [UInt8] = pattern.options.contains(.extended) ? [0x0a] : []
         self.source = (prefix + pattern.source + suffix + [0]).map { CChar(bitPattern: $0) }
-        self.flags = UInt32(VECTORSCAN_SINGLEMATCH)
+        // Texts are scanned with line feeds behind them (`PrefilterScanner`), so `$` must match before each, and `^` may as well.
+        self.flags = UInt32(VECTORSCAN_SINGLEMATCH | VECTORSCAN_MULTILINE)
         if pattern.options.contains(.caseless) { self.flags |= UInt32(VECTORSCAN_CASELESS) }
         if pattern.options.contains(.dotAll) { self.flags |= UInt32(VECTORSCAN_DOTALL) }
-        if pattern.options.contains(.multiline) { self.flags |= UInt32(VECTORSCAN_MULTILINE) }
         if self.isTaken { return }
         guard self.weaken(), self.isTaken else { return nil }
     }
@@ -161,6 +163,16 @@ private struct Entry {
             index += 1
         }
         return sums.reduce(0, +)
+    }
+
+    /// Whether there is a `\z`, `\Z` or `\G`, which a text with something behind it cannot show.
+    private static func asksForEnd(_ source: [UInt8]) -> Bool {
+        var isEscaped = false
+        for octet in source {
+            if isEscaped, [UInt8(ascii: "z"), UInt8(ascii: "Z"), UInt8(ascii: "G")].contains(octet) { return true }
+            isEscaped = octet == UInt8(ascii: "\\") && !isEscaped
+        }
+        return false
     }
 
     private var isTaken: Bool {

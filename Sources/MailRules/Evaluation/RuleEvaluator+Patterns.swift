@@ -33,11 +33,15 @@ extension RuleEvaluator {
     func runBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
         guard let first = rules.first else { return true }
         let segments = views.body
-        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+            return false
+        }
         let isSubjectFirst = segments.first.map { $0.part == nil } ?? false
         for rule in rules where !self.tally.isOff(rule.index) {
             let start = rule.skipsSubject && isSubjectFirst ? 1 : 0
-            let isDone = self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) { segments[$0].bytes }
+            let isDone = self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) {
+                segments[$0].bytes
+            }
             guard isDone else { return false }
         }
         return true
@@ -46,7 +50,9 @@ extension RuleEvaluator {
     func runRawBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
         guard let first = rules.first else { return true }
         let segments = views.rawBody
-        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+            return false
+        }
         for rule in rules where !self.tally.isOff(rule.index) {
             let isDone = self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
             guard isDone else { return false }

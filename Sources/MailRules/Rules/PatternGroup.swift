@@ -64,7 +64,7 @@ package struct RulePrefilters: Sendable {
 
     package init() {}
 
-    package var isEmpty: Bool { self.filters.isEmpty }
+    package func has(group: Int) -> Bool { self.filters[group] != nil }
 
     /// - Parameter group: the group's place in `RuleSet.patternGroups`.
     package mutating func set(_ filter: PatternPrefilter, forGroup group: Int) {
