@@ -21,6 +21,9 @@ package final class RuleSet: Sendable {
         MessageText(message, limits: self.settings.evaluation.textLimits)
     }
 
+    /// The patterns of active rules that can be looked for together, for prefilters.
+    package var patternGroups: [PatternGroup] { self.plan.patternGroups }
+
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
     /// - Parameter metaOrder: metas, each behind those that it asks for.
