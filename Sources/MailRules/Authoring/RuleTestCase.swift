@@ -49,7 +49,7 @@ package struct RuleTestCase: Hashable, Sendable {
 
     /// Runs the rules over the sample as it would come in over SMTP, with CRLF as line end.
     package func run(_ sample: [UInt8], with evaluator: RuleEvaluator) -> Outcome {
-        let message = ParsedMessage(withCRLF(sample))
+        let message = ParsedMessage(withNetworkLineEnds(sample))
         let findings = evaluator.evaluate(MessageText(message), envelope: RuleTestCase.envelope)
         return Outcome(
             testCase: self,
@@ -63,8 +63,8 @@ package struct RuleTestCase: Hashable, Sendable {
     private static let envelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
 }
 
-/// Every line end made CRLF.
-private func withCRLF(_ bytes: [UInt8]) -> [UInt8] {
+/// A message as it would come in over SMTP: every line end made CRLF (RFC 5321 §2.3.8).
+package func withNetworkLineEnds(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count + bytes.count / 32)
     for byte in bytes {

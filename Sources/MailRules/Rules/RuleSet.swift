@@ -6,6 +6,8 @@ package final class RuleSet: Sendable {
     package let indices: [String: Int]
     /// For each meta (an index in `rules`), the rules behind its names; nil for a name without a rule.
     let metaReferences: [Int: [Int?]]
+    /// Metas, each behind those that it asks for.
+    let metaOrder: [Int]
     /// What the files say beside rules.
     package let settings: FunctionSettings
     let plan: EvaluationPlan
@@ -14,11 +16,11 @@ package final class RuleSet: Sendable {
 
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
-    /// - Parameter metaOrder: metas, each behind those that it asks for.
     init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]], settings: FunctionSettings) {
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaReferences = metaReferences
+        self.metaOrder = metaOrder
         self.settings = settings
         self.plan = EvaluationPlan(
             rules: rules,

@@ -17,7 +17,7 @@ struct RulesTest: AsyncParsableCommand {
 
     func run() async throws {
         let ruleSet = try self.rules.compiled()
-        let directories = try self.samples.map { [$0] } ?? self.rules.directories().map { $0 + "/tests" }
+        let directories = try self.samples.map { [$0] } ?? self.rules.files().directories.map { $0 + "/tests" }
         let files = directories.flatMap { directory in
             ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).map { directory + "/" + $0 }
         }
