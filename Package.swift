@@ -44,12 +44,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
+        .target(name: "CVectorscan"),
         .target(name: "COutpostSystem"),
         .target(name: "COutpostTerminal"),
 
         // 1: kits, one Swift owner for each C module
         layer("OpenSSLKit", ["COpenSSL"]),
-        layer("PatternKit", ["CPCRE2"]),
+        layer("PatternKit", ["CPCRE2", "CVectorscan"]),
         layer("ClamAVKit", ["CClamAV"]),
         layer("SystemKit", ["COutpostSystem"]),
 

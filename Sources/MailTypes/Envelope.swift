@@ -103,19 +103,32 @@ package struct Recipient: Hashable, Sendable {
     }
 }
 
+/// How an envelope came to be known.
+package enum EnvelopeOrigin: Hashable, Sendable {
+    /// The client sent it to `receiver`, the name of this host.
+    case session(receiver: String)
+    /// Somebody says who sends a message that was read from a file; which host it came from is not known.
+    case stated
+    /// The message was read from a file and there is nothing else: what the envelope says is filled in.
+    case unknown
+}
+
 /// A message's envelope: who sends, from where, to whom.
 package struct Envelope: Hashable, Sendable {
+    package var origin: EnvelopeOrigin
     package var client: ClientIdentity
     package var reversePath: ReversePath
     package var parameters: MailParameters
     package var recipients: [Recipient]
 
     package init(
+        origin: EnvelopeOrigin = .unknown,
         client: ClientIdentity,
         reversePath: ReversePath,
         parameters: MailParameters = MailParameters(),
         recipients: [Recipient] = []
     ) {
+        self.origin = origin
         self.client = client
         self.reversePath = reversePath
         self.parameters = parameters

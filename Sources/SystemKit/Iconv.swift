@@ -57,6 +57,25 @@ package final class Iconv {
         return result
     }
 
+    /// Converts all of it, or nothing: nil when an octet begins no character or the text ends within one.
+    package func convertExactly(_ bytes: [UInt8]) -> [UInt8]? {
+        iconv(self.descriptor, nil, nil, nil, nil)
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count * Self.expectedGrowth)
+        var consumed = 0
+        while consumed < bytes.count {
+            let wanted = (bytes.count - consumed) * Self.expectedGrowth
+            let capacity = min(max(wanted, Self.bufferSizes.lowerBound), Self.bufferSizes.upperBound)
+            var failure: Int32 = 0
+            let chunk = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, initialized in
+                failure = self.step(bytes, from: &consumed, into: buffer, count: &initialized)
+            }
+            guard failure == 0 || failure == E2BIG else { return nil }
+            result.append(contentsOf: chunk)
+        }
+        return result
+    }
+
     /// One call of `iconv`; returns 0 or its errno.
     private func step(
         _ bytes: [UInt8],

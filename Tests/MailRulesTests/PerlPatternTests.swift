@@ -24,6 +24,7 @@ struct PerlPatternTests {
             ("/^a{,2}b/", [0x61, 0x61, 0x62], true), ("/^a{ 1, 2 }b/", [0x61, 0x62], true),
             ("/a{x}/", [0x61, 0x7b, 0x78, 0x7d], true),
             ("/^[{,2}]$/", [0x2c], true), ("/^a++b/", [0x61, 0x61, 0x62], true),
+            ("/^a$?b/", [0x61, 0x62], true), ("/a$?$/", [0x61], true), ("/a\\b?b/", [0x61, 0x62], true),
             // Flags that mean nothing to octets.
             ("/(?aa)a/", [0x61], true), ("/(?^aai:A)/", [0x61], true), ("/(?u:a)/", [0x61], true), ("/a/aai", [0x41], true),
             // Sets, ends, names.

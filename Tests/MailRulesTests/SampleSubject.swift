@@ -58,6 +58,7 @@ func compile(_ text: String, load: (String) -> RuleSource? = { _ in nil }) -> Ru
 }
 
 let sampleEnvelope = Envelope(
+    origin: .stated,
     client: ClientIdentity(address: IPAddress(v4: 0xc000_0201), helo: "mail.example.org"),
     reversePath: .mailbox(MailAddress(localPart: "anna", domain: "example.org", text: "anna@example.org")),
     recipients: [Recipient(MailAddress(localPart: "bert", domain: "example.net", text: "bert@example.net"))]

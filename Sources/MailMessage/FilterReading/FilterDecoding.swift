@@ -75,12 +75,15 @@ enum FilterDecoding {
         result.reserveCapacity(text.count)
         // Length of the result behind which only blanks follow.
         var solid = 0
+        // Length of the result at the last join: a `=` before it has done its work.
+        var joined = 0
         for (index, octet) in text.enumerated() {
             if octet == .carriageReturn, index + 1 < text.count, text[index + 1] == .lineFeed { continue }
             if octet == .lineFeed {
                 result.removeLast(result.count - solid)
-                if result.last == 0x3d {
+                if result.count > joined, result.last == 0x3d {
                     result.removeLast()
+                    joined = result.count
                     // What stood before the `=` is no white space at a line end any more.
                     solid = result.count
                     continue

@@ -29,6 +29,31 @@ package enum AddressText {
         return nil
     }
 
+    /// The first address that is no part of a longer number or name.
+    package static func firstWhole(in bytes: [UInt8]) -> Range<Int>? {
+        var start = 0
+        while let range = self.first(in: bytes, from: start) {
+            let before = range.lowerBound > 0 ? bytes[range.lowerBound - 1] : nil
+            let behind = range.upperBound < bytes.count ? bytes[range.upperBound] : nil
+            let begins = (before?.isWordOctet ?? false) != bytes[range.lowerBound].isWordOctet
+            let ends = (behind?.isWordOctet ?? false) != bytes[range.upperBound - 1].isWordOctet
+            if begins, ends, before != self.dot, behind != self.dot { return range }
+            start = range.lowerBound + 1
+        }
+        return nil
+    }
+
+    /// As block lists are asked (RFC 5782 §2.1, §2.4): octets or hexadecimal digits backwards.
+    package static func reversed(_ text: [UInt8]) -> [UInt8]? {
+        guard let address = self.address(text), text.contains(self.colon) || address.isIPv4 else { return nil }
+        if !text.contains(self.colon) {
+            return Array(address.octets.reversed().map { String($0) }.joined(separator: ".").utf8)
+        }
+        let octets = address.isIPv4 ? [UInt8](repeating: 0, count: 10) + [0xff, 0xff] + address.octets : address.octets
+        let digits = octets.reversed().flatMap { [$0 & 0xf, $0 >> 4] }
+        return Array(digits.map { String($0, radix: 16) }.joined(separator: ".").utf8)
+    }
+
     /// The whole text is a dotted quad.
     package static func isQuad(_ bytes: [UInt8]) -> Bool { !bytes.isEmpty && self.quadEnd(bytes, at: 0) == bytes.count }
 

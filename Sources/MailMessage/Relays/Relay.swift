@@ -58,7 +58,7 @@ package struct Relay: Hashable, Sendable {
 
     /// Puts the texts into the form in which rules expect them: white space and brackets, which would make one field look
     /// like two, become `!`.
-    mutating func normalize() {
+    package mutating func normalize() {
         while self.reverseName.last == 0x2e { self.reverseName.removeLast() }
         if self.reverseName.lowercasedASCII() == Array("unknown".utf8) || self.reverseName.first == 0x5b { self.reverseName = [] }
         if self.ip.hasPrefix(Array("ipv6:".utf8), at: 0) { self.ip.removeFirst(5) }

@@ -95,6 +95,8 @@ extension MetaExpression {
         for step in self.steps {
             switch step {
             case .number(let number): stack.append(RuleOutcome(low: number, high: number))
+            // It was replaced by the rules that match when the set was linked; what is left matches none.
+            case .rulesMatching: stack.append(.never)
             case .rule(let index): stack.append(operands[index])
             case .apply(let operation): MetaExpression.apply(operation, to: &stack)
             }

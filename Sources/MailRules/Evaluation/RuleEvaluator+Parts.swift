@@ -109,7 +109,7 @@ extension HeaderSelector {
         case .all:
             let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
             return part.fields.flatMap { $0.name + separator + (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
-        case .toCc, .messageID, .envelopeFrom:
+        case .toCc, .messageID, .envelopeFrom, .allOf, .relays:
             return nil
         }
     }

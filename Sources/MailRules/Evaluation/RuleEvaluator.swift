@@ -38,7 +38,10 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
-        let views = MessageViews(MessageSubject(text: text), envelope: envelope)
+        let views = MessageViews(
+            MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
+            envelope: envelope
+        )
         let budget = EvaluationBudget(isTimeUp: isTimeUp)
         let context = EvalContext(
             text: text,

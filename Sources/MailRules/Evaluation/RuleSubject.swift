@@ -1,4 +1,5 @@
 import MailMessage
+import MailTypes
 
 /// A header field as rules see it.
 package struct SubjectField: Hashable, Sendable {
@@ -59,11 +60,33 @@ package protocol RuleSubject {
     func fullText() -> [UInt8]
     func mimeParts() -> [SubjectPart]
     func path(ofPart index: Int) -> String
+    /// The hops of the message.
+    var relays: RelayPath { get }
+    /// The field that has the envelope's sender, if the administrator named one.
+    var envelopeSenderField: String? { get }
+    var registrars: RegistrarBoundaries { get }
+}
+
+extension RuleSubject {
+    package var relays: RelayPath { RelayPath() }
+    package var envelopeSenderField: String? { nil }
+    package var registrars: RegistrarBoundaries { .standard }
 }
 
 /// A parsed message as rules see it.
-struct MessageSubject: RuleSubject {
+final class MessageSubject: RuleSubject {
     let text: MessageText
+    private(set) lazy var relays = self.settings.relays.path(of: self.message, self.envelope)
+    private let envelope: Envelope
+    private let settings: FunctionSettings
+
+    init(text: MessageText, envelope: Envelope, settings: FunctionSettings) {
+        self.text = text
+        self.envelope = envelope
+        self.settings = settings
+    }
+
+    var envelopeSenderField: String? { self.settings.relays.envelopeSenderField }
 
     private var message: ParsedMessage { self.text.message }
 

@@ -11,5 +11,6 @@ enum EvalCatalogue {
         MIMEFunctions.all,
         BodyFunctions.all,
         ImageFunctions.all,
+        PDFFunctions.all,
     ]
 }

@@ -30,7 +30,12 @@ final class EvalContext {
         self.envelope = envelope
         self.settings = settings
         self.matcher = matcher
-        self.views = views ?? MessageViews(MessageSubject(text: text), envelope: envelope)
+        self.views =
+            views
+            ?? MessageViews(
+                MessageSubject(text: text, envelope: envelope, settings: settings),
+                envelope: envelope
+            )
         self.budget = budget
     }
 
@@ -51,6 +56,14 @@ final class EvalContext {
     /// The text that a function looks at that is called by a rule of that kind.
     func segments(for kind: RuleKind) -> [TextSegment] {
         kind == .rawBody ? self.text.rawBody : self.text.body
+    }
+
+    /// The hops of the message, and how far they can be believed.
+    var relays: RelayPath { self.views.subject.relays }
+
+    /// One text for each field, address or name: what `header` runs together.
+    func headers(_ selector: String) -> [[UInt8]] {
+        (try? HeaderSelector(selector)).map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
     }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.

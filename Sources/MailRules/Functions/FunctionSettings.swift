@@ -3,10 +3,13 @@ package struct FunctionSettings: Sendable {
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
     let shortcircuit: ShortcircuitScores
+    /// Which hosts are whose.
+    let relays: RelaySettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
+        self.relays = RelaySettings(settings, problems: &problems)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
     }
 

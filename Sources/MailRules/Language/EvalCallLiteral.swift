@@ -35,6 +35,8 @@ struct EvalCallLiteral {
         self.arguments = EvalArguments(try EvalCallLiteral.values(text, from: index + 1, to: text.count - 1))
     }
 
+    /// Arguments stand apart by commas. A quoted one ends at the first quote of its kind that a comma or the end follows; a
+    /// backslash means nothing.
     private static func values(_ text: [UInt8], from start: Int, to end: Int) throws(Failure) -> [String?] {
         var values: [String?] = []
         var index = start
@@ -42,26 +44,28 @@ struct EvalCallLiteral {
             while index < end, text[index].isBlank || text[index] == UInt8(ascii: ",") { index += 1 }
             guard index < end else { break }
             let quote = text[index]
+            let value: Range<Int>
             if quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") {
-                let opening = index
-                index += 1
-                var value: [UInt8] = []
-                while index < end, text[index] != quote {
-                    if text[index] == UInt8(ascii: "\\"), index + 1 < end, text[index + 1] == quote { index += 1 }
-                    value.append(text[index])
-                    index += 1
+                guard let closing = self.closingQuote(text, behind: index, end: end) else {
+                    throw Failure(offset: index, message: "the argument has no end", hint: "a quote is missing")
                 }
-                guard index < end else {
-                    throw Failure(offset: opening, message: "the argument has no end", hint: "a quote is missing")
-                }
-                index += 1
-                values.append(String(decoding: value, as: UTF8.self))
+                value = (index + 1)..<closing
+                index = closing + 1
             } else {
                 let first = index
                 while index < end, !text[index].isBlank, text[index] != UInt8(ascii: ",") { index += 1 }
-                values.append(String(decoding: text[first..<index], as: UTF8.self))
+                value = first..<index
             }
+            values.append(String(decoding: text[value], as: UTF8.self))
         }
         return values.map { $0 == "undef" ? nil : $0 }
+    }
+
+    private static func closingQuote(_ text: [UInt8], behind opening: Int, end: Int) -> Int? {
+        ((opening + 1)..<max(end, opening + 1)).first { index in
+            guard text[index] == text[opening] else { return false }
+            let next = text[(index + 1)..<end].first { !$0.isBlank }
+            return next == nil || next == UInt8(ascii: ",")
+        }
     }
 }

@@ -26,6 +26,8 @@ package struct MetaExpression: Sendable {
         case number(Double)
         /// Index in `names`.
         case rule(Int)
+        /// The sum of all rules whose name matches the pattern with that index in `globs`; gone once those are known.
+        case rulesMatching(Int)
         case apply(Operator)
     }
 
@@ -34,8 +36,8 @@ package struct MetaExpression: Sendable {
     package private(set) var names: [String] = []
     /// For each name, where it first stands in the expression.
     private(set) var nameOffsets: [Int] = []
-    /// Stack that the steps need.
-    private(set) var depth = 0
+    /// The patterns of `rules_matching(…)`, with `*` and `?`.
+    private(set) var globs: [String] = []
 
     /// What is wrong with an expression, and where.
     struct Failure: Error {
@@ -44,14 +46,35 @@ package struct MetaExpression: Sendable {
         var hint: String?
     }
 
-    /// - Parameter text: what stands behind the rule's name.
-    init(_ text: some Collection<UInt8>) throws(Failure) {
-        var parser = MetaParser(Array(text))
+    /// - Parameters:
+    ///   - text: what stands behind the rule's name.
+    ///   - isLocalOnly: what `local_tests_only` says.
+    init(_ text: some Collection<UInt8>, isLocalOnly: Bool = true) throws(Failure) {
+        var parser = MetaParser(Array(text), isLocalOnly: isLocalOnly)
         try parser.parse()
         self.steps = parser.steps
         self.names = parser.names
         self.nameOffsets = parser.nameOffsets
-        self.depth = parser.steps.count
+        self.globs = parser.globs
+    }
+
+    /// Puts rules in the place of `rules_matching(…)`.
+    mutating func expandGlobs(_ matching: (String) -> [String]) {
+        guard !self.globs.isEmpty else { return }
+        var steps: [Step] = []
+        for step in self.steps {
+            guard case .rulesMatching(let glob) = step else {
+                steps.append(step)
+                continue
+            }
+            steps.append(.number(0))
+            for name in matching(self.globs[glob]) {
+                if !self.names.contains(name) { self.names.append(name) }
+                steps += [.rule(self.names.firstIndex(of: name) ?? 0), .apply(.add)]
+            }
+        }
+        self.steps = steps
+        self.globs = []
     }
 
     /// The value, given those of the rules.
@@ -63,6 +86,7 @@ package struct MetaExpression: Sendable {
         for step in self.steps {
             switch step {
             case .number(let number): stack.append(number)
+            case .rulesMatching: stack.append(0)
             case .rule(let index): stack.append(value(index))
             case .apply(let operation): MetaExpression.apply(operation, to: &stack)
             }
@@ -128,12 +152,20 @@ private struct MetaParser {
     var steps: [MetaExpression.Step] = []
     var names: [String] = []
     var nameOffsets: [Int] = []
+    var globs: [String] = []
+    let isLocalOnly: Bool
 
-    init(_ text: [UInt8]) {
+    init(_ text: [UInt8], isLocalOnly: Bool) {
         self.text = text
+        self.isLocalOnly = isLocalOnly
     }
 
     mutating func parse() throws(MetaExpression.Failure) {
+        // `meta NAME ()` declares a rule that never hits by itself.
+        if self.text.filter({ !$0.isBlank }).elementsEqual("()".utf8) {
+            self.steps = [.number(0)]
+            return
+        }
         try self.choice()
         self.skipBlanks()
         guard self.index == self.text.count else {
@@ -209,7 +241,26 @@ private struct MetaParser {
         guard word.utf8.allSatisfy({ $0.isWord }) else {
             throw MetaExpression.Failure(offset: start, message: "'\(word)' is no rule's name")
         }
-        self.steps.append(.rule(self.indexOfName(word, at: start)))
+        switch word {
+        case "local_tests_only": self.steps.append(.number(self.isLocalOnly ? 1 : 0))
+        case "rules_matching": try self.rulesMatching()
+        default: self.steps.append(.rule(self.indexOfName(word, at: start)))
+        }
+    }
+
+    /// `(GLOB)`
+    private mutating func rulesMatching() throws(MetaExpression.Failure) {
+        guard self.take("(") else { throw self.unexpected("'(' is expected behind rules_matching") }
+        self.skipBlanks()
+        let start = self.index
+        while self.index < self.text.count, self.text[self.index].isWord || "*?".utf8.contains(self.text[self.index]) {
+            self.index += 1
+        }
+        guard self.index > start else { throw self.unexpected("a name with * or ? is expected") }
+        let glob = String(decoding: self.text[start..<self.index], as: UTF8.self)
+        guard self.take(")") else { throw self.unexpected("')' is expected") }
+        self.steps.append(.rulesMatching(self.globs.count))
+        self.globs.append(glob)
     }
 
     private mutating func indexOfName(_ name: String, at offset: Int) -> Int {

@@ -61,6 +61,35 @@ struct PatternLiteral {
         throw Failure(offset: 0, message: "a pattern is expected here", hint: "write it as /…/ or m{…}")
     }
 
+    /// The octets that a literal takes at the start of a text in which more follows: to the first white space behind its
+    /// closing delimiter and flags. All of the text when it has no such end, so that an error tells what is wrong with it.
+    static func length(of text: [UInt8]) -> Int {
+        guard let (open, start) = try? self.opening(of: text) else { return text.count }
+        let close = self.closing(of: open)
+        var index = start
+        while index < text.count {
+            if text[index] == UInt8(ascii: "\\") {
+                index += 1
+            } else if text[index] == close {
+                let end = text[(index + 1)...].firstIndex { !$0.isLetter } ?? text.count
+                if end == text.count || text[end].isBlank { return end }
+            }
+            index += 1
+        }
+        return text.count
+    }
+
+    /// Has a group named in capitals, whose text other rules can ask for: `(?<TAG>…)`.
+    var capturesTags: Bool {
+        self.source.indices.contains { index in
+            ["(?<", "(?P<", "(?'"].contains { opening in
+                let name = index + opening.utf8.count
+                return name < self.source.count && self.source[index...].starts(with: opening.utf8)
+                    && (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self.source[name])
+            }
+        }
+    }
+
     private static func closing(of open: UInt8) -> UInt8 {
         switch open {
         case UInt8(ascii: "{"): UInt8(ascii: "}")

@@ -83,6 +83,7 @@ struct PerlPattern {
             if let outer = self.modes.popLast() { self.mode = outer }
             self.copy(1)
         case UInt8(ascii: "{"): self.translateQuantifier()
+        case UInt8(ascii: "^"), UInt8(ascii: "$"): self.translateAnchor(1)
         case UInt8(ascii: "#") where self.mode.isExtended: self.copy(through: 0x0a)
         case let byte where byte >= 0x80 && self.mode.isCaseless:
             self.index += 1
@@ -96,13 +97,23 @@ struct PerlPattern {
             while self.index < self.source.count, !self.starts(with: "\\E") { self.copy(1) }
             return self.copy(2)
         }
-        guard let (scalar, length) = self.numericEscape() else { return self.copy(2) }
+        guard let (scalar, length) = self.numericEscape() else {
+            return "bBAzZG".utf8.contains(self.peek(1) ?? 0) ? self.translateAnchor(2) : self.copy(2)
+        }
         guard scalar > 0xff || (scalar >= 0x80 && self.mode.isCaseless) || self.starts(with: "\\N") else {
             return self.copy(length)
         }
         if scalar > 0xff { self.impossible.append((self.index, scalar)) }
         self.index += length
         self.writeCharacter(scalar)
+    }
+
+    /// A quantifier may follow an anchor in Perl: `save $?[0-9]`, where a dollar sign was meant.
+    private mutating func translateAnchor(_ length: Int) {
+        guard let next = self.peek(length), "?*+".utf8.contains(next) else { return self.copy(length) }
+        self.write("(?:".utf8)
+        self.copy(length)
+        self.write(")".utf8)
     }
 
     /// One character outside of a class, with its other case where that counts.
@@ -307,7 +318,8 @@ struct PerlPattern {
 
     private static let hexadecimal = Array("0123456789abcdef".utf8)
 
-    private static func escape(_ octet: UInt8) -> [UInt8] {
+    /// `\xhh`
+    static func escape(_ octet: UInt8) -> [UInt8] {
         [UInt8(ascii: "\\"), UInt8(ascii: "x"), self.hexadecimal[Int(octet >> 4)], self.hexadecimal[Int(octet & 15)]]
     }
 }

@@ -1,28 +1,3 @@
-/// What `if` and `ifplugin` can ask for.
-package struct RuleEnvironment: Hashable, Sendable {
-    /// The version of SpamAssassin whose language this is, as Perl numbers it: 4.0.1 is 4.000001.
-    package var version = 4.000_001
-    package var perlVersion = 5.036
-    /// Plugins that are there, whole or as far as rule files can tell.
-    package var plugins: Set<String> = [
-        RuleEnvironment.ownPlugin,
-        "Mail::SpamAssassin::Plugin::MIMEHeader",
-    ]
-    /// What `can(…)` and `has(…)` say yes to.
-    package var features: Set<String> = [
-        "Mail::SpamAssassin::Conf::feature_bug6558_free",
-        "Mail::SpamAssassin::Conf::perl_min_version_5010000",
-        "Mail::SpamAssassin::Plugin::MIMEHeader::has_all_header",
-    ]
-    /// No rules that ask the network are run.
-    package var isLocalOnly = true
-
-    /// Stands around what SpamAssassin does not know.
-    package static let ownPlugin = "Mail::SpamAssassin::Plugin::Outpost"
-
-    package init() {}
-}
-
 /// Reads and decides the condition of an `if`: `version >= 3.004 && !plugin(Mail::SpamAssassin::Plugin::DKIM)`.
 struct RuleCondition {
     /// What is wrong, and where.
@@ -106,8 +81,8 @@ struct RuleCondition {
         case "version": return self.environment.version
         case "perl_version": return self.environment.perlVersion
         case "local_tests_only": return self.environment.isLocalOnly ? 1 : 0
-        case "plugin": return self.environment.plugins.contains(try self.argument(of: word)) ? 1 : 0
-        case "can", "has": return self.environment.features.contains(try self.argument(of: word)) ? 1 : 0
+        case "plugin": return self.environment.isLoaded(plugin: try self.argument(of: word)) ? 1 : 0
+        case "can", "has": return self.environment.has(try self.argument(of: word)) ? 1 : 0
         default:
             if let number = Double(word), number.isFinite { return number }
             throw Failure(

@@ -1,6 +1,9 @@
+import PatternKit
+
 /// Puts together what the files say about each rule, and checks what can only be checked when all is read.
 struct RuleLinker {
     private let reader: RuleReader
+    private let scoreSet: ScoreSet
     private(set) var problems: [RuleProblem]
     private var rules: [Rule] = []
     private var indices: [String: Int] = [:]
@@ -20,14 +23,17 @@ struct RuleLinker {
     /// The same for rules on trial, `T_…`.
     private static let trialScore = 0.01
 
-    init(_ reader: RuleReader) {
+    init(_ reader: RuleReader, scoreSet: ScoreSet) {
         self.reader = reader
+        self.scoreSet = scoreSet
         self.problems = reader.problems
     }
 
     mutating func link() -> RuleSet {
         self.rules = self.reader.definitions.map(self.rule)
         for (index, rule) in self.rules.enumerated() { self.indices[rule.name] = index }
+        self.replaceTags()
+        self.connectCaptures()
         self.spelling = Spelling(self.indices.keys.sorted())
         self.checkNames()
         self.state = Array(repeating: .new, count: self.rules.count)
@@ -44,39 +50,98 @@ struct RuleLinker {
     private func rule(_ definition: RuleDefinition) -> Rule {
         let name = definition.name
         let flags = self.reader.flags[name] ?? []
-        var score = name.hasPrefix("T_") ? RuleLinker.trialScore : RuleLinker.defaultScore
-        if flags.contains("nice") { score = -score }
+        let score = name.hasPrefix("T_") ? RuleLinker.trialScore : RuleLinker.defaultScore
+        let scores = self.reader.scores[name]?.values ?? RuleScores([flags.contains("nice") ? -score : score])
         return Rule(
             name: name,
             test: definition.test,
             definition: definition.text,
-            score: self.reader.scores[name]?.score ?? score,
+            score: scores[self.scoreSet],
+            scores: scores,
             description: self.reader.descriptions[name] ?? "",
             file: definition.place.file,
             line: definition.place.line,
             flags: flags,
             priority: self.reader.priorities[name] ?? 0,
-            action: self.reader.actions[name]?.action
+            action: self.reader.actions[name]?.action,
+            stage: self.reader.stages[name]?.stage ?? .live,
+            shortcircuit: self.reader.shortcircuits[name]
         )
     }
 
-    /// Scores and actions of rules that are nowhere defined.
+    /// Scores and other settings of rules that are nowhere defined.
     private mutating func checkNames() {
-        for (name, score) in self.reader.scores where self.indices[name] == nil {
-            self.warnOfMissingRule(name, "a score for \(name), and there is no such rule", score.place)
-        }
-        for (name, action) in self.reader.actions where self.indices[name] == nil {
-            self.warnOfMissingRule(name, "an action for \(name), and there is no such rule", action.place)
+        let named: [(what: String, places: [String: RulePlace])] = [
+            ("a score", self.reader.scores.mapValues(\.place)),
+            ("an action", self.reader.actions.mapValues(\.place)),
+            ("a stage", self.reader.stages.mapValues(\.place)),
+            ("tags to replace", self.reader.replacements.rules),
+        ]
+        for (what, places) in named {
+            for (name, place) in places where self.indices[name] == nil {
+                self.reportMissingRule(name, "\(what) for \(name)", consequence: "", place)
+            }
         }
     }
 
-    private mutating func warnOfMissingRule(_ name: String, _ message: String, _ place: RulePlace) {
-        self.report(
-            .warning,
-            place,
-            message,
-            hint: self.spelling.nearest(to: name).map { "did you mean \($0)?" }
-        )
+    /// A rule that stands in a branch which was not read is missing by intent; any other may be a slip.
+    private mutating func reportMissingRule(_ name: String, _ message: String, consequence: String, _ place: RulePlace) {
+        if let skipped = self.reader.skipped[name] {
+            let message = "\(message), which is only there under '\(skipped.condition)'\(consequence)"
+            return self.report(.note, place, message, hint: "\(skipped.place.file):\(skipped.place.line)")
+        }
+        let hint = self.spelling.nearest(to: name).map { "did you mean \($0)?" }
+        self.report(.warning, place, "\(message), and there is no such rule\(consequence)", hint: hint)
+    }
+
+    // MARK: - Shared pieces of patterns
+
+    /// Rules that capture what others ask for by `%{TAG}`, and those others.
+    private mutating func connectCaptures() {
+        var captured: Set<String> = []
+        var templates: [Int: PatternTemplate] = [:]
+        for (index, definition) in self.reader.definitions.enumerated() {
+            guard let literal = definition.literal else { continue }
+            if let template = PatternTemplate(literal) { templates[index] = template }
+            guard literal.capturesTags else { continue }
+            captured.formUnion((try? literal.compile().pattern.names.keys.filter { isTagName($0.utf8) }) ?? [])
+        }
+        for (index, template) in templates {
+            for tag in template.tags where !captured.contains(tag) && !tag.hasPrefix("HEADER(") {
+                let message = "\(self.rules[index].name) asks for %{\(tag)}, which no rule captures; it never hits"
+                let hint = nearest(to: tag, among: captured.sorted()).map { "did you mean %{\($0)}?" }
+                self.report(.warning, self.reader.definitions[index].place, message, hint: hint)
+            }
+        }
+        for (index, rule) in self.rules.enumerated() {
+            guard let capturing = CapturingRule(rule, template: templates[index]) else { continue }
+            let call = EvalCall(
+                function: "",
+                arguments: EvalArguments(),
+                test: { capturing.evaluate($0) },
+                countsMatches: true
+            )
+            self.rules[index].test = .function(rule.kind, call)
+        }
+    }
+
+    private mutating func replaceTags() {
+        for (name, place) in self.reader.replacements.rules {
+            guard let index = self.indices[name], let literal = self.reader.definitions[index].literal else { continue }
+            let shown = "the tags in the pattern of \(name) are not replaced"
+            guard let source = self.reader.replacements.expanding(literal.source) else {
+                self.report(.warning, place, "\(shown): it would be far too long")
+                continue
+            }
+            guard source != literal.source else { continue }
+            var expanded = literal
+            expanded.source = source
+            do {
+                self.rules[index].test.replacePattern(try expanded.compile().pattern)
+            } catch {
+                self.report(.warning, place, "\(shown): \(error.message)", hint: error.hint)
+            }
+        }
     }
 
     private mutating func report(_ severity: RuleProblem.Severity, _ place: RulePlace, _ message: String, hint: String? = nil) {
@@ -88,19 +153,23 @@ struct RuleLinker {
     // MARK: - Metas
 
     private mutating func resolve(_ index: Int) {
-        guard case .meta(let expression) = self.rules[index].test else { return }
+        guard case .meta(var expression) = self.rules[index].test else { return }
+        if !expression.globs.isEmpty {
+            expression.expandGlobs { self.names(matching: $0, without: index) }
+            self.rules[index].test = .meta(expression)
+        }
         let definition = self.reader.definitions[index]
         self.references[index] = expression.names.map { self.indices[$0] }
         for (position, name) in expression.names.enumerated() {
             var place = definition.place
-            place.column = definition.nameColumns[position]
+            // Names out of rules_matching() have no place of their own.
+            if position < definition.nameColumns.count { place.column = definition.nameColumns[position] }
             guard let target = self.indices[name] else {
-                let hint = self.spelling.nearest(to: name).map { "did you mean \($0)?" }
-                self.report(
-                    .warning,
-                    place,
-                    "\(self.rules[index].name) asks for \(name), and there is no such rule; it counts as 0",
-                    hint: hint
+                self.reportMissingRule(
+                    name,
+                    "\(self.rules[index].name) asks for \(name)",
+                    consequence: "; it counts as 0",
+                    place
                 )
                 continue
             }
@@ -109,6 +178,33 @@ struct RuleLinker {
                 self.report(.warning, place, message, hint: "name it __\(name) to have it run without a score")
             }
         }
+    }
+
+    /// The names of `rules_matching(GLOB)`, sorted; a meta is not among its own.
+    private func names(matching glob: String, without index: Int) -> [String] {
+        let glob = Array(glob.utf8)
+        return self.rules.indices.filter { $0 != index && RuleLinker.matches(Array(self.rules[$0].name.utf8)[...], glob[...]) }
+            .map { self.rules[$0].name }.sorted()
+    }
+
+    private static func matches(_ name: ArraySlice<UInt8>, _ glob: ArraySlice<UInt8>) -> Bool {
+        var (name, glob) = (name, glob)
+        // Where to go on when more must go to the last `*`.
+        var retry: (name: ArraySlice<UInt8>, glob: ArraySlice<UInt8>)?
+        while let byte = name.first {
+            if glob.first == UInt8(ascii: "*") {
+                glob = glob.dropFirst()
+                retry = (name.dropFirst(), glob)
+            } else if let expected = glob.first, expected == byte || expected == UInt8(ascii: "?") {
+                (name, glob) = (name.dropFirst(), glob.dropFirst())
+            } else if let again = retry {
+                (name, glob) = again
+                retry = (name.dropFirst(), glob)
+            } else {
+                return false
+            }
+        }
+        return glob.allSatisfy { $0 == UInt8(ascii: "*") }
     }
 
     /// Depth first, without recursion: chains of metas can be long.

@@ -63,6 +63,8 @@ package struct RuleCompilation: Sendable {
     package var ruleSet: RuleSet?
     /// In the order of the files and lines.
     package var problems: [RuleProblem]
+    /// The `test` lines.
+    package var textCases: [RuleTextCase] = []
 
     package var hasErrors: Bool { self.problems.contains { $0.severity == .error } }
 }

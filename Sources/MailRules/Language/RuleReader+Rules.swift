@@ -1,7 +1,7 @@
 import MailTypes
 import PatternKit
 
-/// The lines that define rules, and those that say more about them.
+/// The lines that define rules.
 extension RuleReader {
     mutating func readRule(_ keyword: String, at column: Int, _ line: inout RuleLine) {
         guard let name = self.ruleName(&line, keyword: keyword, at: column) else { return }
@@ -15,20 +15,34 @@ extension RuleReader {
             )
         }
         var nameColumns: [Int] = []
+        self.literal = nil
         let test: RuleTest?
         switch keyword {
         case "meta": test = self.readMeta(line, &nameColumns)
         case "header": test = self.readHeader(line, name)
         case "mimeheader": test = self.readMIMEHeader(line)
+        case "uri_detail": test = self.readURIDetail(line)
         case "envelope": test = self.readEnvelope(line)
         case "attachment": test = self.readAttachment(line)
         default: test = self.readPlain(keyword, line, name)
         }
         guard let test else { return }
+        // What others ask for by name must be known before they run.
+        if self.literal?.capturesTags ?? false { self.priorities[name.text] = RuleReader.capturePriority }
         self.define(
-            RuleDefinition(name: name.text, test: test, text: text, place: self.place(name.column), nameColumns: nameColumns)
+            RuleDefinition(
+                name: name.text,
+                test: test,
+                text: text,
+                place: self.place(name.column),
+                nameColumns: nameColumns,
+                literal: self.literal
+            )
         )
     }
+
+    /// Of rules whose pattern has a named group, as in SpamAssassin.
+    private static let capturePriority = -10_000
 
     /// `body`, `rawbody`, `full`, `uri`: a pattern and nothing else.
     private mutating func readPlain(_ keyword: String, _ line: RuleLine, _ name: RuleWord) -> RuleTest? {
@@ -51,11 +65,11 @@ extension RuleReader {
         do {
             let call = try EvalCallLiteral(rest.trimmedEnd)
             guard let function = EvalCatalogue.functions[call.name] else {
-                self.report(
-                    .warning,
-                    line.column,
-                    "rule \(name.text) calls \(call.name), which is not available; it never hits"
-                )
+                self.reportMissing(call.name, at: line.column)
+                return .unavailable(kind)
+            }
+            guard self.environment.isLoaded(pluginNamed: function.plugin) else {
+                self.reportUnloaded(call.name, function.plugin, at: line.column)
                 return .unavailable(kind)
             }
             var arguments = call.arguments
@@ -72,12 +86,34 @@ extension RuleReader {
         return .unavailable(kind)
     }
 
+    /// Once for each function: it is no fault of the rules that call it.
+    private mutating func reportMissing(_ function: String, at column: Int) {
+        guard self.missingFunctions.insert(function).inserted else { return }
+        guard let known = KnownFunctions.entries[function] else {
+            let names = EvalCatalogue.functions.keys.sorted() + KnownFunctions.entries.keys.sorted()
+            let hint = Spelling(names).nearest(to: function).map { "did you mean \($0)?" }
+            return self.report(.warning, column, "unknown function \(function); rules that call it never hit", hint: hint)
+        }
+        let message = "\(function) of plugin \(known.plugin) is not available; rules that call it never hit"
+        self.report(known.reason == nil ? .warning : .note, column, message, hint: known.reason)
+    }
+
+    private mutating func reportUnloaded(_ function: String, _ plugin: String, at column: Int) {
+        guard self.missingFunctions.insert(function).inserted else { return }
+        self.report(
+            .warning,
+            column,
+            "\(function) is of a plugin that is not loaded; rules that call it never hit",
+            hint: "add 'loadplugin Mail::SpamAssassin::Plugin::\(plugin)'"
+        )
+    }
+
     private mutating func readMeta(_ line: RuleLine, _ nameColumns: inout [Int]) -> RuleTest? {
         var line = line
         let start = line.index
         let expression = line.rest()
         do {
-            let meta = try MetaExpression(expression.bytes)
+            let meta = try MetaExpression(expression.bytes, isLocalOnly: self.environment.isLocalOnly)
             nameColumns = meta.nameOffsets.map { line.column(at: start + $0) }
             return .meta(meta)
         } catch {
@@ -122,17 +158,38 @@ extension RuleReader {
 
     private mutating func readAttachment(_ line: RuleLine) -> RuleTest? {
         var line = line
-        guard let (subject, isNegated) = self.readOperator(&line, what: "'name' or 'type'") else { return nil }
+        guard let (subject, isNegated) = self.readOperator(&line, what: "a fact of an attachment") else { return nil }
         guard let field = AttachmentField(rawValue: subject.text.lowercased()) else {
-            self.report(
-                .error,
-                subject.column,
-                "unknown fact of an attachment '\(subject.text)'",
-                hint: "known are name and type"
-            )
+            let known = AttachmentField.allCases.map(\.rawValue).joined(separator: ", ")
+            self.report(.error, subject.column, "unknown fact of an attachment '\(subject.text)'", hint: "known are \(known)")
             return nil
         }
         return self.readMatch(line, isNegated: isNegated).map { .attachment(field, $0) }
+    }
+
+    /// `uri_detail NAME key =~ /…/ key !~ /…/ …` (Mail::SpamAssassin::Plugin::URIDetail): a link that meets all conditions.
+    private mutating func readURIDetail(_ line: RuleLine) -> RuleTest? {
+        var line = line
+        var conditions: [URIDetailCondition] = []
+        while !line.isAtEnd {
+            guard let (subject, isNegated) = self.readOperator(&line, what: "a fact of a link") else { return nil }
+            guard let key = URIDetailCondition.Key(rawValue: subject.text) else {
+                let known = URIDetailCondition.Key.allCases.map(\.rawValue).joined(separator: ", ")
+                self.report(.error, subject.column, "unknown fact of a link '\(subject.text)'", hint: "known are \(known)")
+                return nil
+            }
+            let rest = Array(line.bytes[line.index...].trimmedEnd)
+            let length = PatternLiteral.length(of: rest)
+            guard let pattern = self.compile(rest[0..<length], line) else { return nil }
+            // A fact that is named twice counts as it was named last.
+            conditions.removeAll { $0.key == key }
+            conditions.append(URIDetailCondition(key: key, pattern: pattern, isNegated: isNegated))
+            line.move(to: line.index + length)
+        }
+        let call = EvalCall(function: "check_uri_detail", arguments: EvalArguments()) { [conditions] in
+            $0.hasLink(meeting: conditions)
+        }
+        return .function(.body, call)
     }
 
     // MARK: - Pieces of a rule
@@ -150,7 +207,7 @@ extension RuleReader {
                     .error,
                     column,
                     "unknown modifier ':\(modifier)'",
-                    hint: "known are :raw, :addr, :name, :first and :last"
+                    hint: "known are :raw, :addr, :name, :host, :domain, :ip, :revip, :first and :last"
                 )
             case .unavailable(let what):
                 self.report(.warning, column, "'\(what)' is not available; the rule never hits")
@@ -204,7 +261,9 @@ extension RuleReader {
 
     private mutating func compile(_ literal: ArraySlice<UInt8>, _ line: RuleLine) -> Pattern? {
         do {
-            let compiled = try PatternLiteral(literal).compile()
+            let parsed = try PatternLiteral(literal)
+            let compiled = try parsed.compile()
+            self.literal = parsed
             if let (offset, scalar) = compiled.impossible.first {
                 self.report(
                     .warning,
@@ -218,87 +277,6 @@ extension RuleReader {
             self.report(.error, line.column(at: line.index + error.offset), error.message, hint: error.hint)
             return nil
         }
-    }
-
-    // MARK: - More about rules
-
-    mutating func readScore(_ line: inout RuleLine, at column: Int) {
-        guard let name = self.ruleName(&line, keyword: "score", at: column) else { return }
-        let words = line.words()
-        guard words.count == 1 || words.count == 4 else {
-            let hint = "one number, or four: local, with network, with Bayes, with both"
-            return self.report(.error, words.last?.column ?? name.column, "a score has one value or four", hint: hint)
-        }
-        var values: [Double] = []
-        var isRelative = false
-        for word in words {
-            var text = word.text
-            if text.hasPrefix("("), text.hasSuffix(")") {
-                isRelative = true
-                text = String(text.dropFirst().dropLast())
-            }
-            guard let value = Double(text), value.isFinite, text.utf8.allSatisfy({ $0.isDigit || "+-.".utf8.contains($0) }) else {
-                return self.report(.error, word.column, "'\(word.text)' is no score", hint: "a decimal number, as 2.5")
-            }
-            values.append(value)
-        }
-        // The first of four is for checks without network and without Bayes.
-        var score = values[0]
-        if isRelative {
-            guard let earlier = self.scores[name.text] else {
-                return self.report(.error, words[0].column, "a score in parentheses changes an earlier one, and there is none")
-            }
-            score += earlier.score
-        }
-        self.scores[name.text] = (score, self.place(name.column))
-    }
-
-    mutating func readDescription(_ line: inout RuleLine, at column: Int) {
-        guard let name = self.ruleName(&line, keyword: "describe", at: column) else { return }
-        self.descriptions[name.text] = line.rest().text
-    }
-
-    mutating func readFlags(_ line: inout RuleLine, at column: Int) {
-        guard let name = self.ruleName(&line, keyword: "tflags", at: column) else { return }
-        let words = line.words()
-        for word in words where word.text.hasPrefix("maxhits=") && (Int(word.text.dropFirst("maxhits=".count)) ?? 0) < 1 {
-            self.report(.error, word.column, "'maxhits' needs a number above 0")
-        }
-        self.flags[name.text] = words.map(\.text)
-    }
-
-    mutating func readPriority(_ line: inout RuleLine, at column: Int) {
-        guard let name = self.ruleName(&line, keyword: "priority", at: column) else { return }
-        let word = line.rest()
-        guard let priority = Int(word.text) else {
-            return self.report(.error, word.column, "a priority is a whole number")
-        }
-        self.priorities[name.text] = priority
-    }
-
-    mutating func readAction(_ line: inout RuleLine, at column: Int) {
-        guard let name = self.ruleName(&line, keyword: "action", at: column) else { return }
-        guard let word = line.word() else {
-            return self.report(.error, name.column, "'action' needs one of reject, hold, tag, defer, discard")
-        }
-        let rest = line.rest()
-        let text = rest.isEmpty ? nil : rest.text
-        let action: RequestedAction
-        switch word.text.lowercased() {
-        case "reject": action = .reject(text: text)
-        case "defer": action = .defer(text: text)
-        case "hold": action = .hold
-        case "tag": action = .tag
-        case "discard": action = .discard
-        default:
-            let near = nearest(to: word.text, among: ["reject", "hold", "tag", "defer", "discard"])
-            let hint = near.map { "did you mean '\($0)'?" } ?? "known are reject, hold, tag, defer and discard"
-            return self.report(.error, word.column, "unknown action '\(word.text)'", hint: hint)
-        }
-        if text != nil, action == .hold || action == .tag || action == .discard {
-            self.report(.error, rest.column, "'\(word.text)' takes no text", hint: "only reject and defer answer the sender")
-        }
-        self.actions[name.text] = (action, self.place(name.column))
     }
 }
 

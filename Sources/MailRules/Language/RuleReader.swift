@@ -2,20 +2,32 @@ import MailTypes
 
 /// Reads rule files line by line and keeps what they say, until all are read and rules can be put together.
 struct RuleReader {
-    let environment: RuleEnvironment
+    /// What `if` sees; grows with `loadplugin` and `enable_compat`.
+    var environment: RuleEnvironment
     let language: String
 
     private(set) var problems: [RuleProblem] = []
     /// In the order of the files; a name that comes again replaces the earlier definition and keeps its place.
     private(set) var definitions: [RuleDefinition] = []
     private var definitionIndices: [String: Int] = [:]
+    /// Rules that stand in a branch which was not read, and why.
+    private(set) var skipped: [String: SkippedDefinition] = [:]
     /// Settings that steer evaluation.
     var settings = RuleSettings()
-    var scores: [String: (score: Double, place: RulePlace)] = [:]
+    var replacements = ReplacementTags()
+    var scores: [String: (values: RuleScores, place: RulePlace)] = [:]
     var descriptions: [String: String] = [:]
     var flags: [String: [String]] = [:]
     var priorities: [String: Int] = [:]
+    var shortcircuits: [String: Shortcircuit] = [:]
     var actions: [String: (action: RequestedAction, place: RulePlace)] = [:]
+    var stages: [String: (stage: RuleStage, place: RulePlace)] = [:]
+    /// `test` lines.
+    var textCases: [RuleTextCase] = []
+    /// The pattern of the rule that is being read.
+    var literal: PatternLiteral?
+    /// Functions that are not available and have been told of.
+    var missingFunctions: Set<String> = []
 
     /// The file and line that are being read.
     private(set) var file = ""
@@ -25,14 +37,24 @@ struct RuleReader {
     private var isIncludedByOwn = false
     private var includes: [String] = []
     private var notedSettings: Set<String> = []
+    /// The rest of the file is for another version (`require_version`).
+    private var isForOtherVersion = false
 
     /// Files that include each other.
     private static let maximumIncludeDepth = 16
     /// Octets of a rule's name (as in SpamAssassin).
     private static let maximumNameLength = 100
 
+    /// A rule that is not there, but would be under a condition.
+    struct SkippedDefinition {
+        var place: RulePlace
+        var condition: String
+    }
+
     private struct Condition {
         var place: RulePlace
+        /// As it stands in the file.
+        var text: String
         /// Lines are read in this branch.
         var isActive: Bool
         /// Lines were read around the `if`.
@@ -52,10 +74,11 @@ struct RuleReader {
     // MARK: - Files
 
     mutating func read(_ source: RuleSource, load: (String) -> RuleSource?) {
-        let outer = (self.file, self.line, self.conditions, self.isIncludedByOwn)
+        let outer = (self.file, self.line, self.conditions, self.isIncludedByOwn, self.isForOtherVersion)
         self.isIncludedByOwn = self.isInsideOwn
         self.file = source.file
         self.conditions = []
+        self.isForOtherVersion = false
         self.includes.append(normalizedPath(source.file))
         for line in ruleLines(of: source.bytes) {
             self.line = line.number
@@ -74,7 +97,7 @@ struct RuleReader {
             )
         }
         self.includes.removeLast()
-        (self.file, self.line, self.conditions, self.isIncludedByOwn) = outer
+        (self.file, self.line, self.conditions, self.isIncludedByOwn, self.isForOtherVersion) = outer
     }
 
     private mutating func read(_ line: RuleLine, load: (String) -> RuleSource?) {
@@ -90,7 +113,8 @@ struct RuleReader {
         }
         let name = keyword.text.lowercased().replacing("-", with: "_")
         if self.readConditional(name, at: keyword.column, &line) { return }
-        guard self.conditions.last?.isActive ?? true else { return }
+        guard self.conditions.last?.isActive ?? true else { return self.skip(name, &line) }
+        guard !self.isForOtherVersion else { return }
         if name == "include" { return self.readInclude(&line, at: keyword.column, load: load) }
         if RuleKeywords.ownAdditions.contains(name), !self.isInsideOwn {
             return self.report(
@@ -105,32 +129,50 @@ struct RuleReader {
 
     private mutating func readSetting(_ name: String, at column: Int, _ line: inout RuleLine) {
         switch name {
-        case "header", "body", "rawbody", "full", "uri", "mimeheader", "meta", "envelope", "attachment":
+        case "header", "body", "rawbody", "full", "uri", "mimeheader", "uri_detail", "meta", "envelope", "attachment":
             self.readRule(name, at: column, &line)
         case "score": self.readScore(&line, at: column)
         case "describe": self.readDescription(&line, at: column)
         case "tflags": self.readFlags(&line, at: column)
         case "priority": self.readPriority(&line, at: column)
+        case "shortcircuit": self.readShortcircuit(&line, at: column)
         case "action": self.readAction(&line, at: column)
-        case "require_version", "test", "file": break
-        case "loadplugin", "tryplugin": self.noteSetting(name, at: column)
-        case _ where RuleKeywords.foreign.contains(name): self.keepSetting(name, at: column, line.rest())
+        case "stage": self.readStage(&line, at: column)
+        case "test": self.readTextCase(&line, at: column)
+        case "reuse": self.readReuse(&line, at: column)
+        case "replace_tag", "replace_pre", "replace_inter", "replace_post", "replace_rules", "replace_start", "replace_end":
+            self.readReplacement(name, at: column, &line)
+        case "require_version": self.readRequiredVersion(&line, at: column)
+        case "loadplugin", "tryplugin": self.readPlugin(name, at: column, &line)
+        case "enable_compat": self.readCompatibility(&line, at: column)
+        case "file": break
+        case _ where RuleKeywords.isSetting(name): self.keepSetting(name, at: column, line.rest())
         default:
             let hint = RuleKeywords.suggestion(for: name).map { "did you mean '\($0)'?" }
             self.report(.error, column, "unknown keyword '\(name)'", hint: hint)
         }
     }
 
+    /// Remembers a rule that stands in a branch which is not read, so that those who miss it can be told where it is.
+    private mutating func skip(_ keyword: String, _ line: inout RuleLine) {
+        guard RuleKeywords.definitions.contains(keyword), let name = line.word(),
+            let condition = self.conditions.first(where: { !$0.isActive })
+        else { return }
+        let skipped = SkippedDefinition(place: self.place(name.column), condition: condition.text)
+        self.skipped[name.text] = self.skipped[name.text] ?? skipped
+    }
+
     /// Kept under today's name for those that read it: functions and the evaluation itself.
     private mutating func keepSetting(_ name: String, at column: Int, _ text: RuleWord) {
         let line = RuleSettings.Line(text: text.text, file: self.file, line: self.line, column: text.column)
-        self.settings.append(RuleKeywords.currentName(of: name), line)
-        self.noteSetting(name, at: column)
+        let current = RuleKeywords.currentName(of: name)
+        self.settings.append(current, line)
+        if !RuleKeywords.honoured.contains(current) { self.noteSetting(name, at: column) }
     }
 
-    /// Once for each setting and file: rule sets of SpamAssassin are full of them.
-    private mutating func noteSetting(_ name: String, at column: Int) {
-        guard self.notedSettings.insert(self.file + "\n" + name).inserted else { return }
+    /// Once for each setting: rule sets of SpamAssassin are full of them.
+    mutating func noteSetting(_ name: String, at column: Int) {
+        guard self.notedSettings.insert(name).inserted else { return }
         self.report(.note, column, "'\(name)' is a setting of SpamAssassin that has no meaning here")
     }
 
@@ -151,6 +193,7 @@ struct RuleReader {
             let wasActive = self.conditions[last].wasActive
             self.conditions[last].isActive = wasActive && !self.conditions[last].isActive
             self.conditions[last].hasElse = true
+            self.conditions[last].text = "else of \(self.conditions[last].text)"
             self.conditions[last].isOwn = false
         case "endif":
             self.expectEnd(&line, behind: name)
@@ -177,6 +220,7 @@ struct RuleReader {
         self.conditions.append(
             Condition(
                 place: RulePlace(file: self.file, line: self.line, column: column),
+                text: "\(name) \(text.text)",
                 isActive: wasActive && holds,
                 wasActive: wasActive,
                 isOwn: isOwn && holds
@@ -244,6 +288,13 @@ struct RuleReader {
         )
     }
 
+    /// The rest of the file is not read.
+    mutating func leaveFile() {
+        self.isForOtherVersion = true
+    }
+
+    func isDefined(_ name: String) -> Bool { self.definitionIndices[name] != nil }
+
     mutating func define(_ definition: RuleDefinition) {
         guard let index = self.definitionIndices[definition.name] else {
             self.definitionIndices[definition.name] = self.definitions.count
@@ -251,6 +302,10 @@ struct RuleReader {
             return
         }
         let earlier = self.definitions[index].place
+        guard !self.definitions[index].isEmpty else {
+            self.definitions[index] = definition
+            return
+        }
         self.report(
             .warning,
             definition.place.column,

@@ -66,7 +66,8 @@ struct RuleTraits: Sendable {
         self.shortcircuit = rule.stage == .live ? rule.shortcircuit : nil
         self.asksForRefusal = rule.stage == .live && rule.action.map { if case .reject = $0 { true } else { false } } ?? false
         switch rule.test {
-        case .meta, .function: self.scoresEachMatch = false
+        case .meta: self.scoresEachMatch = false
+        case .function(_, let call): self.scoresEachMatch = call.countsMatches && rule.isMultiple
         default: self.scoresEachMatch = rule.isMultiple
         }
     }

@@ -67,11 +67,58 @@ package enum RuleTest: Sendable {
     }
 }
 
+extension RuleTest {
+    /// Puts another pattern in the place of the rule's one.
+    mutating func replacePattern(_ pattern: Pattern) {
+        func changed(_ match: HeaderMatch) -> HeaderMatch {
+            HeaderMatch(pattern: pattern, isNegated: match.isNegated, ifUnset: match.ifUnset)
+        }
+        switch self {
+        case .header(let selector, let match): self = .header(selector, changed(match))
+        case .mimeHeader(let selector, let match): self = .mimeHeader(selector, changed(match))
+        case .envelope(let field, let match): self = .envelope(field, changed(match))
+        case .attachment(let field, let match): self = .attachment(field, changed(match))
+        case .body: self = .body(pattern)
+        case .rawBody: self = .rawBody(pattern)
+        case .full: self = .full(pattern)
+        case .uri: self = .uri(pattern)
+        case .headerExists, .meta, .function, .unavailable: break
+        }
+    }
+}
+
+/// Which of a rule's four scores counts (Mail::SpamAssassin::Conf, `score`).
+package enum ScoreSet: Int, Hashable, Sendable, CaseIterable {
+    /// Neither network nor learning: what is checked here by itself.
+    case local
+    case network
+    case learning
+    case networkAndLearning
+}
+
+/// The scores of a rule, one for each `ScoreSet`.
+package struct RuleScores: Hashable, Sendable {
+    private var values: [Double]
+
+    /// - Parameter values: four, or one that counts for all.
+    init(_ values: [Double]) {
+        self.values = values.count == 4 ? values : Array(repeating: values.first ?? 0, count: 4)
+    }
+
+    package subscript(set: ScoreSet) -> Double { self.values[set.rawValue] }
+
+    func adding(_ other: RuleScores) -> RuleScores {
+        RuleScores(zip(self.values, other.values).map { $0 + $1 })
+    }
+}
+
 /// A call of a function with the arguments of one rule.
 package struct EvalCall: Sendable {
     package var function: String
     var arguments: EvalArguments
     var test: EvalTest
+    /// Its hits are matches of a pattern, each of which scores under `tflags multiple`.
+    var countsMatches = false
 }
 
 /// How far a rule has come on its way into service.
@@ -107,7 +154,9 @@ package struct Rule: Sendable {
     package var test: RuleTest
     /// What stands behind the name in the file.
     package var definition: String
+    /// The one that counts.
     package var score: Double
+    package var scores: RuleScores
     package var description: String
     package var file: String
     package var line: Int
@@ -135,6 +184,22 @@ package struct Rule: Sendable {
         let limits = self.flags.compactMap { $0.hasPrefix("maxhits=") ? Int($0.dropFirst("maxhits=".count)) : nil }
         return max(limits.last ?? Rule.unlimitedHits, 1)
     }
+
+    /// MIME parts that a `mimeheader` rule looks at, counted from 1: `tflags range=2`, `range=2-`, `range=-3`, `range=2-3`.
+    var partRange: ClosedRange<Int> {
+        guard let flag = self.flags.last(where: { $0.hasPrefix("range=") }) else { return Rule.allParts }
+        let bounds = flag.dropFirst("range=".count).split(separator: "-", omittingEmptySubsequences: false)
+        let first = bounds.first.flatMap { Int($0) }
+        let last = bounds.count > 1 ? Int(bounds[1]) : first
+        let lower = max(first ?? Rule.allParts.lowerBound, Rule.allParts.lowerBound)
+        return lower...max(lower, min(last ?? Rule.allParts.upperBound, Rule.allParts.upperBound))
+    }
+
+    /// SpamAssassin looks at no more.
+    static let allParts = 1...1_000
+
+    /// A `mimeheader` rule looks at the headers of all parts as one text.
+    var joinsParts: Bool { self.flags.contains("concat") }
 
     /// A bound for `multiple` without `maxhits`: a message full of matches must not cost more than its rules are worth.
     static let unlimitedHits = 1_000

@@ -10,6 +10,8 @@ package final class RuleSet: Sendable {
     let metaOrder: [Int]
     /// What the files say beside rules.
     package let settings: FunctionSettings
+    /// Metas (indices in `rules`), each behind those that it asks for.
+    let metaOrder: [Int]
     let plan: EvaluationPlan
 
     package var ruleCount: Int { self.rules.count }
@@ -22,6 +24,7 @@ package final class RuleSet: Sendable {
         self.metaReferences = metaReferences
         self.metaOrder = metaOrder
         self.settings = settings
+        self.metaOrder = metaOrder
         self.plan = EvaluationPlan(
             rules: rules,
             metaOrder: metaOrder,

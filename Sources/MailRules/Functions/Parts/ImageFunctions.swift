@@ -97,7 +97,10 @@ struct ImageSizeBounds: Sendable {
     }
 
     func contains(_ size: ImageSize) -> Bool {
-        let (height, width) = (Double(size.height), Double(size.width))
+        self.contains(height: Double(size.height), width: Double(size.width))
+    }
+
+    func contains(height: Double, width: Double) -> Bool {
         guard height >= self.minimumHeight, width >= self.minimumWidth else { return false }
         return self.maximumHeight.map { height <= $0 } ?? true && self.maximumWidth.map { width <= $0 } ?? true
     }

@@ -1,0 +1,62 @@
+import MailMessage
+import MailTypes
+
+/// The reverse path, as `EnvelopeFrom` has it.
+///
+/// In a session, and when it was stated, it is the envelope's. A message alone may tell it in a field that some server on
+/// the way wrote: then a field counts only if no Received field stands above it, for below one it may be of an earlier
+/// hop with another envelope.
+enum EnvelopeSender {
+    /// nil when nothing tells.
+    static func find(_ subject: some RuleSubject, _ envelope: Envelope) -> [UInt8]? {
+        switch envelope.origin {
+        case .session, .stated: Array(envelope.reversePath.description.utf8)
+        case .unknown: self.derived(subject)
+        }
+    }
+
+    private static func derived(_ subject: some RuleSubject) -> [UInt8]? {
+        if let name = subject.envelopeSenderField {
+            // Whoever names a field says that it is always there.
+            return self.address(subject, name).flatMap { self.isPath($0) ? $0 : nil }
+        }
+        let relays = subject.relays
+        if let path = (relays.untrusted.first ?? relays.trusted.last)?.envelopeFrom, self.isPath(path) { return path }
+        // Lists keep the sender of a message in X-Sender, and fetchmail takes that for the envelope.
+        if self.address(subject, "x-sender")?.contains(.at) == true, self.wasFetched(subject) { return nil }
+        for (name, decides) in [("x-envelope-from", true), ("envelope-sender", false), ("return-path", false)] {
+            guard let address = self.address(subject, name) else { continue }
+            if !self.stands(name, belowReceivedIn: subject) { return address }
+            if decides { return nil }
+        }
+        return nil
+    }
+
+    /// The null path, or one with something before its `@`.
+    private static func isPath(_ text: [UInt8]) -> Bool {
+        text.isEmpty || (text.firstIndex(of: .at) ?? 0) > 0
+    }
+
+    private static func address(_ subject: some RuleSubject, _ name: String) -> [UInt8]? {
+        subject.fields(named: name.lowercased()).first.flatMap { field in
+            HeaderAddress.list(field.raw).lazy.compactMap(\.address).first
+        }
+    }
+
+    private static func wasFetched(_ subject: some RuleSubject) -> Bool {
+        let sign = Array("(fetchmail".utf8)
+        return subject.fields(named: "received").contains { field in
+            field.decoded.indices.contains { field.decoded[$0...].starts(with: sign) }
+        }
+    }
+
+    private static func stands(_ name: String, belowReceivedIn subject: some RuleSubject) -> Bool {
+        var isBelow = false
+        for field in subject.allFields() {
+            let lower = field.name.lazy.map(\.lowercased)
+            if lower.elementsEqual("received".utf8) { isBelow = true }
+            if isBelow, lower.elementsEqual(name.utf8) { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,192 @@
+import MailMessage
+import MailTypes
+
+/// The text that header rules with one selector look at.
+struct HeaderView {
+    var bytes: [UInt8] = []
+    /// Where each value starts.
+    var starts: [Int] = []
+    /// There is such a field.
+    var exists = false
+
+    init() {}
+
+    /// Values that end in a line feed stand as they are, others on lines of their own, the last without a line end.
+    init(_ values: [[UInt8]]) {
+        let separator: [UInt8] = values.first?.last == 0x0a ? [] : [0x0a]
+        for value in values {
+            if self.exists { self.bytes += separator }
+            self.starts.append(self.bytes.count)
+            self.bytes += value
+            self.exists = true
+        }
+    }
+
+    /// The offset within the value that `offset` lies in.
+    func offsetInField(_ offset: Int) -> Int {
+        offset - (self.starts.last { $0 <= offset } ?? 0)
+    }
+}
+
+extension HeaderSelector {
+    /// Names under which lists and forwarders keep the message's own id.
+    private static let messageIDFields = ["x-message-id", "resent-message-id", "x-original-message-id", "message-id"]
+    /// Octets of the header section, as `ALL` gives it, that are looked at (as in SpamAssassin).
+    private static let maximumHeaderLength = 64 * 1024
+
+    func view(of subject: some RuleSubject, envelope: Envelope) -> HeaderView {
+        HeaderView(self.values(of: subject, envelope: envelope))
+    }
+
+    /// One for each field, address, host …, in order; those of whole fields end in a line feed.
+    func values(of subject: some RuleSubject, envelope: Envelope) -> [[UInt8]] {
+        var values: [[UInt8]]
+        switch self.source {
+        case .all: return self.allFields(of: subject).map { self.line(of: $0) }
+        case .allOf(let side): return self.fields(of: side, subject)
+        case .envelopeFrom: values = EnvelopeSender.find(subject, envelope).map { [$0] } ?? []
+        case .relays(let side): values = [RelayPath.text(subject.relays.hops(of: side))]
+        case .toCc: values = ["to", "cc"].flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
+        case .messageID:
+            values = Self.messageIDFields.flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
+        case .field(let name):
+            // Addresses and names are read before encoded words are decoded: those could make commas and brackets.
+            let isRaw = self.isRaw || self.extract != .value
+            values = subject.fields(named: name).map { (isRaw ? $0.raw : $0.decoded) + [0x0a] }
+        }
+        switch self.choice {
+        case .every: break
+        case .first: values = Array(values.prefix(1))
+        case .last: values = Array(values.suffix(1))
+        }
+        return values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) }
+    }
+
+    /// Folds are undone in these, raw or not.
+    private func lineOfKnownField(_ field: SubjectField) -> [UInt8] {
+        self.isRaw ? HeaderSelector.unfolded(field.raw) + [0x0a] : field.decoded + [0x0a]
+    }
+
+    private static func unfolded(_ raw: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var index = 0
+        while index < raw.count {
+            guard raw[index] == 0x0a else {
+                result.append(raw[index])
+                index += 1
+                continue
+            }
+            index += 1
+            let end = raw[index...].firstIndex { !$0.isBlank } ?? raw.count
+            if end > index { result.append(0x20) }
+            index = end
+        }
+        return result
+    }
+
+    // MARK: - The whole header section
+
+    private func line(of field: SubjectField) -> [UInt8] {
+        let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
+        return field.name + separator + (self.isRaw ? field.raw : field.decoded) + [0x0a]
+    }
+
+    /// Raw all of it; else what fits into the limit, fields of one name together, in the order of the names.
+    private func allFields(of subject: some RuleSubject) -> [SubjectField] {
+        let fields = subject.allFields()
+        guard !self.isRaw, fields.reduce(0, { $0 + $1.name.count + $1.decoded.count + 3 }) > Self.maximumHeaderLength else {
+            return fields
+        }
+        var order: [[UInt8]: Int] = [:]
+        let names = fields.map { $0.name.map(\.lowercased) }
+        for name in names where order[name] == nil { order[name] = order.count }
+        var size = 0
+        var chosen: Set<Int> = []
+        let sorted = fields.indices.sorted { (order[names[$0]] ?? 0, $0) < (order[names[$1]] ?? 0, $1) }
+        for index in sorted {
+            size += fields[index].name.count + fields[index].decoded.count + 3
+            if size > Self.maximumHeaderLength { break }
+            chosen.insert(index)
+        }
+        return fields.indices.filter(chosen.contains).map { fields[$0] }
+    }
+
+    /// A host writes its Received field on top of what it got: its own fields stand above that, and those of the host before
+    /// below. The field of the first host that is not trusted was still written by one that is.
+    private func fields(of side: RelaySide, _ subject: some RuleSubject) -> [[UInt8]] {
+        let relays = subject.relays
+        let isTrust = side == .trusted || side == .untrusted
+        let boundary = (isTrust ? relays.lastTrustedField : relays.lastInternalField) + 1
+        let isBelow = side == .untrusted || side == .external
+        // The hop to us counts as a field, though it stands nowhere.
+        var current = relays.beginsWithConnection ? 0 : -1
+        var lines: [[UInt8]] = []
+        for field in self.allFields(of: subject) {
+            let isReceived = field.name.lazy.map(\.lowercased).elementsEqual("received".utf8)
+            if isReceived { current += 1 }
+            if isBelow {
+                if current >= boundary { lines.append(self.line(of: field)) }
+            } else if current <= boundary {
+                lines.append(self.line(of: field))
+                if current == boundary { break }
+            }
+        }
+        return lines
+    }
+
+    // MARK: - Addresses and names
+
+    private func extracts(of value: [UInt8], _ subject: some RuleSubject) -> [[UInt8]] {
+        switch self.extract {
+        case .value: [value]
+        case .addresses: HeaderAddress.list(value).compactMap(\.address)
+        case .names:
+            HeaderAddress.list(value).compactMap(\.name).map {
+                self.isRaw ? $0 : HeaderSelector.tidy(subject.decodingWords($0))
+            }
+        }
+    }
+
+    /// White space run together, and a pair of single quotes around the whole taken off; white space alone stays.
+    private static func tidy(_ name: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        for byte in name {
+            if !byte.isBlank {
+                result.append(byte)
+            } else if let last = result.last, last != 0x20 {
+                result.append(0x20)
+            }
+        }
+        if result.isEmpty { return name }
+        if result.last == 0x20 { result.removeLast() }
+        let quote = UInt8(ascii: "'")
+        if result.count >= 2, result.first == quote, result.last == quote { return Array(result.dropFirst().dropLast()) }
+        return result
+    }
+
+    // MARK: - Hosts and addresses
+
+    private func detail(of value: [UInt8], _ subject: some RuleSubject) -> [UInt8]? {
+        switch self.detail {
+        case .whole: return value
+        case .ip: return AddressText.firstWhole(in: value).map { Array(value[$0]) }
+        case .reversedIP: return AddressText.firstWhole(in: value).flatMap { AddressText.reversed(Array(value[$0])) }
+        case .host, .domain:
+            let boundaries = subject.registrars
+            let host = self.extract == .addresses ? HostText.behindAt(value) : HostText.first(in: value, boundaries)
+            guard let host else { return nil }
+            return self.detail == .domain ? boundaries.registeredDomain(of: host) : host
+        }
+    }
+}
+
+extension RelayPath {
+    func hops(of side: HeaderSelector.RelaySide) -> [Relay] {
+        switch side {
+        case .trusted: self.trusted
+        case .untrusted: self.untrusted
+        case .internal: self.internal
+        case .external: self.external
+        }
+    }
+}

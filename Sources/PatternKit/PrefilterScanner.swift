@@ -1,0 +1,47 @@
+import CVectorscan
+
+/// Scans texts with prefilters; keeps the library's working memory. For one thread at a time.
+package final class PrefilterScanner {
+    private var scratch: OpaquePointer?
+    private var found: [UInt32] = []
+
+    /// Texts below this size in octets are scanned; the library counts in 32 bits.
+    private static let maximumText = Int(UInt32.max) / 2
+
+    package init() {}
+
+    deinit {
+        if let scratch { vectorscan_free_scratch(scratch) }
+    }
+
+    /// Makes the working memory large enough for a prefilter; once, before it is used.
+    /// - Returns: false if there is no memory: the prefilter must not be used.
+    package func prepare(for prefilter: PatternPrefilter) -> Bool {
+        self.found = Array(repeating: 0, count: max(self.found.count, 2 * prefilter.numbers.count + 16))
+        return vectorscan_prepare(prefilter.database, &self.scratch) == 0
+    }
+
+    /// Calls `candidate` with the number of each pattern that may match, sometimes more than once. The patterns that the prefilter
+    /// could not take are not told.
+    /// - Returns: false if nothing was found out: any pattern may match.
+    package func scan(_ text: [UInt8], with prefilter: PatternPrefilter, candidate: (Int) -> Void) -> Bool {
+        guard let scratch, text.count < PrefilterScanner.maximumText else { return false }
+        let count = text.withUnsafeBytes { buffer in
+            let start = buffer.assumingMemoryBound(to: CChar.self).baseAddress
+            // An empty array may have no address, the library wants one.
+            return withUnsafePointer(to: 0 as CChar) { empty in
+                vectorscan_scan(
+                    prefilter.database,
+                    start ?? empty,
+                    UInt32(buffer.count),
+                    scratch,
+                    &self.found,
+                    UInt32(self.found.count)
+                )
+            }
+        }
+        guard count >= 0 else { return false }
+        for index in 0..<Int(count) { candidate(prefilter.numbers[Int(self.found[index])]) }
+        return true
+    }
+}
