@@ -10,7 +10,10 @@ extension RuleEvaluator {
     ///   - clock: nanoseconds of a clock that only goes forward.
     ///   - add: called with each rule's index in the set and its nanoseconds.
     package func measure(_ text: MessageText, envelope: Envelope, clock: () -> Int64, add: (Int, Int64) -> Void) {
-        let views = MessageViews(MessageSubject(text: text), envelope: envelope)
+        let views = MessageViews(
+            MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
+            envelope: envelope
+        )
         let budget = EvaluationBudget()
         let context = EvalContext(
             text: text,

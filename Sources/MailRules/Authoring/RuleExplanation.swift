@@ -56,7 +56,10 @@ package struct RuleExplanation: Sendable {
         case .envelope: return verb + "the envelope: " + self.operand(rule.definition)
         case .attachment: return verb + "the \(self.operand(rule.definition)) of each attachment"
         case .meta: return "is made of other rules: " + rule.definition
-        case .function: return "calls a function: " + rule.definition
+        case .function where rule.definition.hasPrefix("eval:") || rule.definition.hasPrefix("rbleval:"):
+            return "calls a function: " + rule.definition
+        case .function(.uri, _): return "looks at the pieces of each link: " + rule.definition
+        case .function: return "searches with what other rules have captured: " + rule.definition
         case .unavailable: return "never hits: " + rule.definition + " is not available here"
         }
     }

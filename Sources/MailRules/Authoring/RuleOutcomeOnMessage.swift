@@ -22,7 +22,10 @@ extension RuleEvaluator {
     package func explain(_ index: Int, on text: MessageText, envelope: Envelope) -> RuleOutcomeOnMessage {
         let findings = self.evaluate(text, envelope: envelope)
         let rule = self.ruleSet.rules[index]
-        let views = MessageViews(MessageSubject(text: text), envelope: envelope)
+        let views = MessageViews(
+            MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
+            envelope: envelope
+        )
         let isHit = self.tally.values[index] != 0
         let texts = isHit ? [] : self.texts(of: rule, views)
         var outcome = RuleOutcomeOnMessage(

@@ -54,13 +54,13 @@ package struct RuleTestCase: Hashable, Sendable {
         return Outcome(
             testCase: self,
             isKnown: evaluator.ruleSet[self.rule] != nil,
-            didHit: findings.hits.contains { $0.rule == self.rule } || findings.subhits.contains(self.rule),
+            didHit: findings.allHits.contains(self.rule),
             findings: findings
         )
     }
 
     /// Samples have no envelope of their own; this one is of documentation addresses (RFC 5737).
-    private static let envelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
+    static let envelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
 }
 
 /// A message as it would come in over SMTP: every line end made CRLF (RFC 5321 §2.3.8).

@@ -66,9 +66,10 @@ package struct RuleTrial: Sendable {
     /// Other rules that are told.
     private static let maximumOverlaps = 5
 
-    package func result(of rule: String) -> Result {
+    /// - Parameter known: rules that are left out of the overlaps: those it is made of hit with it by themselves.
+    package func result(of rule: String, without known: Set<String> = []) -> Result {
         let mine = self.count(rule)
-        let overlaps = (self.together[rule] ?? [:]).map { other, both in
+        let overlaps = (self.together[rule] ?? [:]).filter { !known.contains($0.key) }.map { other, both in
             Overlap(rule: other, both: both, similarity: Double(both) / Double(max(1, mine + self.count(other) - both)))
         }
         return Result(

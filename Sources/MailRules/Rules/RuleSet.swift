@@ -6,8 +6,6 @@ package final class RuleSet: Sendable {
     package let indices: [String: Int]
     /// For each meta (an index in `rules`), the rules behind its names; nil for a name without a rule.
     let metaReferences: [Int: [Int?]]
-    /// Metas, each behind those that it asks for.
-    let metaOrder: [Int]
     /// What the files say beside rules.
     package let settings: FunctionSettings
     /// Metas (indices in `rules`), each behind those that it asks for.
@@ -22,7 +20,6 @@ package final class RuleSet: Sendable {
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaReferences = metaReferences
-        self.metaOrder = metaOrder
         self.settings = settings
         self.metaOrder = metaOrder
         self.plan = EvaluationPlan(

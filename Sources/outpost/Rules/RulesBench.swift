@@ -76,20 +76,32 @@ private struct BenchWorker {
     }
 
     mutating func add(_ bytes: [UInt8]) {
-        let text = MessageText(ParsedMessage(bytes))
-        self.evaluator.measure(text, envelope: sampleEnvelope, clock: monotonicNanoseconds) { index, time in
-            self.nanoseconds[index, default: 0] += time
-        }
+        let times = self.evaluator.times(MessageText(ParsedMessage(bytes)))
+        self.nanoseconds.merge(times, uniquingKeysWith: +)
     }
 }
 
 /// Message files have no envelope of their own; this one is of a documentation address (RFC 5737).
 let sampleEnvelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
 
+extension RuleEvaluator {
+    /// Nanoseconds of each rule on a message: the better of two runs, for the first one meets cold memory, and either may be
+    /// held up by another program.
+    func times(_ text: MessageText) -> [Int: Int64] {
+        var best: [Int: Int64] = [:]
+        for _ in 0..<2 {
+            var run: [Int: Int64] = [:]
+            self.measure(text, envelope: sampleEnvelope, clock: monotonicNanoseconds) { run[$0, default: 0] += $1 }
+            best.merge(run, uniquingKeysWith: min)
+        }
+        return best
+    }
+}
+
 private let clockStart = ContinuousClock.now
 
 /// Of a clock that only goes forward.
-func monotonicNanoseconds() -> Int64 {
+private func monotonicNanoseconds() -> Int64 {
     let (seconds, attoseconds) = (ContinuousClock.now - clockStart).components
     return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
 }

@@ -43,7 +43,11 @@ struct RulesTry: AsyncParsableCommand {
             worker.sums
         }
         let whole = parts.dropFirst().reduce(into: parts[0]) { $0.merge($1) }
-        let results = names.map { whole.trial.result(of: $0) }
+        let dependencies = RuleDependencies(ruleSet)
+        let results = names.map { name in
+            let own = ruleSet.indices[name].map { dependencies.needs(of: $0).map(\.name) } ?? []
+            return whole.trial.result(of: name, without: Set(own))
+        }
         switch self.format {
         case .json:
             for result in results { say(try jsonLine(TrialJSON(result, microseconds: whole.microseconds(of: result.rule)))) }
@@ -132,7 +136,7 @@ private struct TrialWorker {
         self.sums.trial.add(findings, kind)
         if !findings.suspended.isEmpty { self.sums.failures += 1 }
         self.sums.messages += 1
-        self.evaluator.measure(text, envelope: sampleEnvelope, clock: monotonicNanoseconds) { index, time in
+        for (index, time) in self.evaluator.times(text) {
             if let name = self.tried[index] { self.sums.nanoseconds[name, default: 0] += time }
         }
     }
