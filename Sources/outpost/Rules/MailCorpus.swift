@@ -33,7 +33,9 @@ struct MailCorpus: Sendable {
     mutating func add(_ path: String, _ kind: RuleTrial.Class?) throws {
         let before = self.entries.count
         if RuleFiles.isDirectory(path) {
-            let names = (FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []).sorted()
+            let names =
+                (FileManager.default.enumerator(atPath: URL(filePath: path).resolvingSymlinksInPath().path)?.allObjects
+                as? [String] ?? []).sorted()
             for name in names where Self.isMessageName(name) { self.addFile(path + "/" + name, kind) }
         } else {
             self.addFile(path, kind)

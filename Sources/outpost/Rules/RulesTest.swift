@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import MailRules
 import MailStore
+import MailTypes
 
 struct RulesTest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
