@@ -64,8 +64,11 @@ struct MailCorpus: Sendable {
             return
         }
         guard let data = FileManager.default.contents(atPath: path) else { return }
-        for (index, range) in Mbox.ranges(in: [UInt8](data)).enumerated() {
-            self.entries.append(Entry(name: "\(path)#\(index + 1)", path: path, range: range, kind: kind))
+        let ranges = Mbox.ranges(in: [UInt8](data))
+        for (index, range) in ranges.enumerated() {
+            // Some keep the line in a file of one message.
+            let name = ranges.count == 1 ? path : "\(path)#\(index + 1)"
+            self.entries.append(Entry(name: name, path: path, range: range, kind: kind))
         }
     }
 

@@ -101,9 +101,9 @@ struct RulesTry: AsyncParsableCommand {
         for result in results {
             table.add([
                 result.rule,
-                "\(result.ham.count)/\(result.ham.total)", percent(result.ham.rate), percent(result.ham.upperBound),
-                "\(result.spam.count)/\(result.spam.total)", percent(result.spam.rate),
-                "\(percent(result.spam.interval.lowerBound))–\(percent(result.spam.interval.upperBound))",
+                "\(result.ham.count)/\(result.ham.total)", Self.rate(result.ham), Self.rate(result.ham, \.upperBound),
+                "\(result.spam.count)/\(result.spam.total)", Self.rate(result.spam),
+                "\(Self.rate(result.spam, \.interval.lowerBound))–\(Self.rate(result.spam, \.interval.upperBound))",
                 result.spamShare.map { decimal($0, 3) } ?? "–", decimal(whole.microseconds(of: result.rule), 1),
             ])
         }
@@ -115,6 +115,13 @@ struct RulesTry: AsyncParsableCommand {
             }
         }
         if whole.failures > 0 { say("\(whole.failures) messages ran over a limit of a rule") }
+    }
+}
+
+extension RulesTry {
+    /// Of no messages there is no rate.
+    fileprivate static func rate(_ proportion: Proportion, _ value: KeyPath<Proportion, Double> = \.rate) -> String {
+        proportion.total == 0 ? "–" : percent(proportion[keyPath: value])
     }
 }
 
