@@ -34,6 +34,10 @@ struct AuthoringTests {
             ),
             ("meta M 0\ndescribe M x", "a.cf:1:6: note: rule M is switched off: its expression is always 0"),
             (
+                "body LOCAL_A /a/\ndescribe LOCAL_B x",
+                "a.cf:2:10: warning: 'describe' for LOCAL_B, and there is no such rule (did you mean LOCAL_A?)"
+            ),
+            (
                 "body __A /$a/\nmeta M __A\ndescribe M x",
                 "a.cf:2:6: warning: rule M can never hit, because these never do: __A"
             ),
