@@ -214,6 +214,21 @@ struct AuthoringTests {
         #expect(explanation.mentions.map(\.line) == [1, 2, 3, 4])
     }
 
+    @Test(
+        "A test line's text is a field for a header rule, and a line of text for others",
+        arguments: [
+            ("header A Subject =~ /pills/", "free pills", true), ("header A X-Any:raw =~ /^ one/", "one", true),
+            ("header A ToCc =~ /anna/", "anna@example.org", true), ("body A /pills/", "free pills", true),
+            ("body A /pills/", "none", false), ("uri A /example/", "see http://example.org/", true),
+            ("meta A __B\nbody __B /b/", "b", true), ("body A /a/\nscore A 0", "a", nil), ("body B /a/", "a", nil),
+        ] as [(String, String, Bool?)]
+    )
+    func textCases(rules: String, text: String, hits: Bool?) throws {
+        let ruleSet = try #require(RuleCompiler().compile([RuleSource(file: "a.cf", text: rules)]).ruleSet)
+        let testCase = RuleTextCase(rule: "A", mustHit: true, text: Array(text.utf8))
+        #expect(testCase.didHit(with: RuleEvaluator(ruleSet: ruleSet)) == hits)
+    }
+
     @Test("What a rule asks for, and who asks for it")
     func dependencies() throws {
         let ruleSet = try #require(RuleCompiler().compile([RuleSource(file: "a.cf", text: self.rules)]).ruleSet)
