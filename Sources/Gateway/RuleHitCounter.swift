@@ -40,7 +40,8 @@ final class RuleHitCounter: Sendable {
         self.task.withLock { task in
             task = Task {
                 while !Task.isCancelled {
-                    try? await Task.sleep(for: Self.interval)
+                    // What is left at the end is written by `stop`, which is not cancelled.
+                    guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
                     await self.flush()
                 }
             }
@@ -67,6 +68,11 @@ final class RuleHitCounter: Sendable {
         let counts = batch.map { RuleHitCount(rule: $0.rule, day: $0.day, live: $1.live, shadow: $1.shadow) }
         do {
             try await self.store.add(counts, now: TimeText.now())
+        } catch is CancellationError {
+            // Stopped while it waited: the last batch takes it along.
+            self.pending.withLock { pending in
+                pending.merge(batch) { Counts(live: $0.live + $1.live, shadow: $0.shadow + $1.shadow) }
+            }
         } catch {
             // Counts are for people who tune rules: mail goes on without them.
             self.logger.log(.warning, "hits of rules are not counted", [.error: "\(error)"])
