@@ -26,7 +26,6 @@ package final class RuleSet: Sendable {
 
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
-    /// - Parameter metaOrder: metas, each behind those that it asks for.
     init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]], settings: FunctionSettings) {
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
