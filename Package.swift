@@ -81,7 +81,8 @@ let package = Package(
             "Gateway",
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
-                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", nioCore,
+                "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
+                nioCore,
                 nioPosix,
                 logging,
             ]
@@ -93,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "outpost",
             dependencies: [
-                "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
+                "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
+                "SMTPClient",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings

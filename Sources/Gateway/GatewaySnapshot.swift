@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import PatternKit
 import SMTPClient
+import Synchronization
 
 /// A configuration with everything that is compiled from it. Immutable; a connection keeps the one it was accepted with, and
 /// a reload makes the next one aside.
@@ -22,6 +23,7 @@ package final class GatewaySnapshot: Sendable {
     let downstreamRoutes: [DownstreamRoute]
     private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
     private let evaluators: RuleEvaluators?
+    private let currentPrefilters: Mutex<RulePrefilters>
 
     package init(configuration: GatewayConfiguration, rules: RuleSet?, generation: Int = 0) {
         self.configuration = configuration
@@ -45,6 +47,10 @@ package final class GatewaySnapshot: Sendable {
             limits.heap = UInt32(clamping: configuration.limits.patternHeapKiB)
             return RuleEvaluators(rules, limits: limits, threads: configuration.limits.inspectionThreads)
         }
+        // What an earlier run has compiled; the rest is for `PatternBuilder`.
+        let prefilters = rules.map { configuration.patternCache.load($0) } ?? RulePrefilters()
+        self.evaluators?.use(prefilters)
+        self.currentPrefilters = Mutex(prefilters)
         self.downstreamRouteByRoute = routes
         self.downstreamRoutes = Array(routes.values)
     }
@@ -62,6 +68,15 @@ package final class GatewaySnapshot: Sendable {
     /// The largest that any policy takes: what SIZE promises.
     package var maximumMessageSize: Int {
         self.configuration.policies.values.map(\.maxMessageSize).max() ?? Policy(name: "default").maxMessageSize
+    }
+
+    /// The prefilters in use.
+    var prefilters: RulePrefilters { self.currentPrefilters.withLock { $0 } }
+
+    /// Takes prefilters of this snapshot's rules into use.
+    func use(_ prefilters: RulePrefilters) {
+        self.currentPrefilters.withLock { $0 = prefilters }
+        self.evaluators?.use(prefilters)
     }
 
     func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {
