@@ -85,8 +85,8 @@ let package = Package(
             "Gateway",
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
-                "TLSTransport", "OpenSSLKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore", "SenderAuth",
-                "DNSClient", nioCore,
+                "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
+                "SenderAuth", "DNSClient", nioCore,
                 nioPosix,
                 logging,
             ]
@@ -98,7 +98,8 @@ let package = Package(
         .executableTarget(
             name: "outpost",
             dependencies: [
-                "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "MailStore", "MailPolicy", "SMTPClient",
+                "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
+                "SMTPClient",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings

@@ -30,6 +30,7 @@ package final class Gateway: Sendable {
     private let gate: ConnectionGate
     private let poolsByLoop: [ObjectIdentifier: NIOLoopBound<DownstreamPool>]
     private let current: Mutex<GatewaySnapshot>
+    private let patternBuilder = Mutex<PatternBuilder?>(nil)
     private let listeners = Mutex<[ListenerKey: SMTPListener]>([:])
 
     private struct ListenerKey: Hashable {
@@ -80,6 +81,7 @@ package final class Gateway: Sendable {
         // The right to low ports is the gateway's, not the scanner's.
         try CurrentProcess.keepCapabilities()
         try await self.services.start()
+        self.buildPatterns(for: snapshot)
         for (listener, descriptor) in zip(configuration.listeners, descriptors) {
             let open = try await self.listen(listener, descriptor, snapshot, tls)
             self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = open }
@@ -144,6 +146,7 @@ package final class Gateway: Sendable {
         }
         // Nothing below can fail.
         self.current.withLock { $0 = snapshot }
+        self.buildPatterns(for: snapshot)
         self.gate.update(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
         for listener in configuration.listeners {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
@@ -166,6 +169,7 @@ package final class Gateway: Sendable {
     /// Stops taking connections, lets open transactions finish within the grace period, and stops everything that was
     /// started.
     package func stop() async {
+        self.patternBuilder.withLock { $0?.cancel() }
         let grace = Duration.seconds(self.snapshot.configuration.limits.graceSeconds)
         let listeners = self.listeners.withLock { Array($0.values) }
         await withTaskGroup(of: Void.self) { tasks in
@@ -178,6 +182,16 @@ package final class Gateway: Sendable {
         }
         await self.services.stop()
         try? await self.group.shutdownGracefully()
+    }
+
+    /// Has the pattern databases that are missing made beside the service; what was begun for an older rule set ends.
+    private func buildPatterns(for snapshot: GatewaySnapshot) {
+        let builder = PatternBuilder(snapshot, logger: self.logger)
+        self.patternBuilder.withLock { current in
+            current?.cancel()
+            current = builder
+        }
+        builder.start()
     }
 
     /// Asks the downstream servers what they can do, which says what clients are promised. Servers that are slow to answer

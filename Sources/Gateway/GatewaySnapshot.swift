@@ -9,6 +9,7 @@ import OpenSSLKit
 import PatternKit
 import SMTPClient
 import SenderAuth
+import Synchronization
 
 /// A configuration with everything that is compiled from it. Immutable; a connection keeps the one it was accepted with, and
 /// a reload makes the next one aside.
@@ -27,6 +28,7 @@ package final class GatewaySnapshot: Sendable {
     /// nil: it is not asked who sends.
     let authentication: SenderAuthentication?
     let sealer: ARCSealer?
+    private let currentPrefilters: Mutex<RulePrefilters>
 
     package init(
         configuration: GatewayConfiguration,
@@ -61,6 +63,10 @@ package final class GatewaySnapshot: Sendable {
             limits.heap = UInt32(clamping: configuration.limits.patternHeapKiB)
             return RuleEvaluators(rules, limits: limits, threads: configuration.limits.inspectionThreads)
         }
+        // What an earlier run has compiled; the rest is for `PatternBuilder`.
+        let prefilters = rules.map { configuration.patternCache.load($0) } ?? RulePrefilters()
+        self.evaluators?.use(prefilters)
+        self.currentPrefilters = Mutex(prefilters)
         self.downstreamRouteByRoute = routes
         self.downstreamRoutes = Array(routes.values)
     }
@@ -78,6 +84,15 @@ package final class GatewaySnapshot: Sendable {
     /// The largest that any policy takes: what SIZE promises.
     package var maximumMessageSize: Int {
         self.configuration.policies.values.map(\.maxMessageSize).max() ?? Policy(name: "default").maxMessageSize
+    }
+
+    /// The prefilters in use.
+    var prefilters: RulePrefilters { self.currentPrefilters.withLock { $0 } }
+
+    /// Takes prefilters of this snapshot's rules into use.
+    func use(_ prefilters: RulePrefilters) {
+        self.currentPrefilters.withLock { $0 = prefilters }
+        self.evaluators?.use(prefilters)
     }
 
     func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {

@@ -21,9 +21,18 @@ final class RuleEvaluators: Sendable {
         self.slots = (0..<max(1, threads)).map { _ in Slot(rules, limits) }
     }
 
+    /// Takes prefilters into use; waits for the messages that are being looked at.
+    func use(_ prefilters: RulePrefilters) {
+        for slot in self.slots { slot.evaluator.withLock { $0.use(prefilters) } }
+    }
+
     func evaluate(_ message: ParsedMessage, envelope: Envelope, deadline: ContinuousClock.Instant) -> RuleFindings {
         func findings(_ evaluator: RuleEvaluator) -> RuleFindings {
-            evaluator.evaluate(MessageText(message), envelope: envelope, isTimeUp: { ContinuousClock.now > deadline })
+            evaluator.evaluate(
+                evaluator.ruleSet.text(of: message),
+                envelope: envelope,
+                isTimeUp: { ContinuousClock.now > deadline }
+            )
         }
         for slot in self.slots {
             if let result = slot.evaluator.withLockIfAvailable({ findings($0) }) { return result }

@@ -52,6 +52,8 @@ package final class Pattern: @unchecked Sendable {
     package let isJITCompiled: Bool
     /// The text must be at least this long to match.
     package let minimumLength: Int
+    /// Octets of PCRE2's compiled form, in which counted repeats are written out.
+    package let compiledSize: Int
 
     /// - Throws: what is wrong with the pattern, and where.
     package init(_ source: [UInt8], options: PatternOptions = []) throws(PatternError) {
@@ -70,6 +72,8 @@ package final class Pattern: @unchecked Sendable {
         self.captureCount = Int(Pattern.number(PCRE2_INFO_CAPTURECOUNT, of: code))
         self.minimumLength = Int(Pattern.number(PCRE2_INFO_MINLENGTH, of: code))
         self.names = Pattern.names(of: code)
+        var size = 0
+        self.compiledSize = pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_SIZE), &size) == 0 ? size : 0
     }
 
     package convenience init(_ source: String, options: PatternOptions = []) throws(PatternError) {

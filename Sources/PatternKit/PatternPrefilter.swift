@@ -17,10 +17,11 @@ package final class PatternPrefilter: @unchecked Sendable {
 
     /// The library's version and what it knows of this processor: a database serves only where both are the same.
     package static var platform: String {
+        // The number is that of our own way to compile patterns: another one makes other databases.
         var tune: UInt32 = 0
         var features: UInt64 = 0
         vectorscan_processor(&tune, &features)
-        return "\(String(cString: vectorscan_version())) tune \(tune) features \(features)"
+        return "1 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
     }
 
     private init(database: OpaquePointer, numbers: [Int], unfiltered: [Int]) {
@@ -56,27 +57,38 @@ package final class PatternPrefilter: @unchecked Sendable {
 
     // MARK: - As octets
 
-    /// The database as octets, for `init(octets:…)` on the same platform; nil if there is no memory.
-    package func serialized() -> [UInt8]? {
+    /// All of it as octets, for `init(encoded:)` on the same platform; nil if there is no memory.
+    package func encoded() -> [UInt8]? {
         var octets: UnsafeMutablePointer<CChar>?
         var length = 0
         guard vectorscan_serialize(self.database, &octets, &length) == 0, let octets else { return nil }
         defer { vectorscan_free_octets(octets) }
-        return octets.withMemoryRebound(to: UInt8.self, capacity: length) {
-            Array(UnsafeBufferPointer(start: $0, count: length))
+        var result: [UInt8] = []
+        for list in [self.numbers, self.unfiltered] {
+            for number in [list.count] + list { withUnsafeBytes(of: UInt32(number).littleEndian) { result += $0 } }
         }
+        return result + UnsafeRawBufferPointer(start: octets, count: length)
     }
 
-    /// Takes a database from octets that `serialized` gave. They must be those that were given: the library checks their version,
-    /// processor and sum, and trusts them otherwise.
-    package init?(octets: ArraySlice<UInt8>, numbers: [Int], unfiltered: [Int]) {
-        let database = octets.withUnsafeBytes { buffer -> OpaquePointer? in
+    /// Takes what `encoded` gave. The octets must be just those: the library checks their version, processor and sum, and trusts
+    /// them otherwise.
+    package convenience init?(encoded octets: [UInt8]) {
+        var rest = octets[...]
+        func number() -> Int? {
+            guard rest.count >= 4 else { return nil }
+            defer { rest = rest.dropFirst(4) }
+            return rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        }
+        func list() -> [Int]? {
+            guard let count = number(), count <= rest.count / 4 else { return nil }
+            return (0..<count).compactMap { _ in number() }
+        }
+        guard let numbers = list(), let unfiltered = list() else { return nil }
+        let database = rest.withUnsafeBytes { buffer -> OpaquePointer? in
             buffer.assumingMemoryBound(to: CChar.self).baseAddress.flatMap { vectorscan_deserialize($0, buffer.count) }
         }
         guard let database else { return nil }
-        self.database = database
-        self.numbers = numbers
-        self.unfiltered = unfiltered
+        self.init(database: database, numbers: numbers, unfiltered: unfiltered)
     }
 }
 
@@ -90,19 +102,77 @@ private struct Entry {
     /// nil for a pattern that cannot be taken: because the library does not know its constructs, or because it matches everywhere.
     init?(_ pattern: Pattern, number: Int) {
         // Text is matched as octets; a NUL would end the pattern.
-        guard !pattern.options.contains(.utf), !pattern.source.contains(0) else { return nil }
+        guard !pattern.options.contains(.utf), !pattern.source.contains(0), !Entry.isTooLarge(pattern) else { return nil }
+        guard !Entry.asksForEnd(pattern.source) else { return nil }
         self.number = number
         // The library has no flag for /x, and takes it inside the pattern.
         let prefix: [UInt8] = pattern.options.contains(.extended) ? Array("(?x)".utf8) : []
         // A comment may end the pattern.
         let suffix: [UInt8] = pattern.options.contains(.extended) ? [0x0a] : []
         self.source = (prefix + pattern.source + suffix + [0]).map { CChar(bitPattern: $0) }
-        self.flags = UInt32(VECTORSCAN_SINGLEMATCH)
+        // Texts are scanned with line feeds behind them (`PrefilterScanner`), so `$` must match before each, and `^` may as well.
+        self.flags = UInt32(VECTORSCAN_SINGLEMATCH | VECTORSCAN_MULTILINE)
         if pattern.options.contains(.caseless) { self.flags |= UInt32(VECTORSCAN_CASELESS) }
         if pattern.options.contains(.dotAll) { self.flags |= UInt32(VECTORSCAN_DOTALL) }
-        if pattern.options.contains(.multiline) { self.flags |= UInt32(VECTORSCAN_MULTILINE) }
         if self.isTaken { return }
         guard self.weaken(), self.isTaken else { return nil }
+    }
+
+    /// Octets of PCRE2's compiled form, and characters with counted repeats written out, from which on the library needs many
+    /// seconds for one pattern, which then is too general to leave out any text.
+    private static let maximumSize = 40_000
+    private static let maximumExpansion = 20_000
+
+    private static func isTooLarge(_ pattern: Pattern) -> Bool {
+        pattern.compiledSize > self.maximumSize || self.expansion(of: pattern.source) > self.maximumExpansion
+    }
+
+    /// About how many characters a pattern has when its counted repeats are written out.
+    private static func expansion(of source: [UInt8]) -> Int {
+        var sums = [0]
+        var atom = 0
+        var index = 0
+        while index < source.count {
+            switch source[index] {
+            case UInt8(ascii: "("):
+                sums.append(0)
+                atom = 0
+            case UInt8(ascii: ")") where sums.count > 1:
+                atom = sums.removeLast()
+                sums[sums.count - 1] += atom
+            case UInt8(ascii: "{"):
+                let end = source[index...].firstIndex(of: UInt8(ascii: "}")) ?? index
+                let counts = source[index..<end].dropFirst().split(separator: UInt8(ascii: ","))
+                let most = counts.last.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 1
+                // Bounded so that nested repeats cannot overflow.
+                atom = min(atom, maximumExpansion + 1) * min(max(most - 1, 0), 1 << 16)
+                sums[sums.count - 1] += atom
+                index = end
+            case UInt8(ascii: "["):
+                index = source[(index + 1)...].dropFirst(2).firstIndex(of: UInt8(ascii: "]")) ?? source.count - 1
+                atom = 1
+                sums[sums.count - 1] += 1
+            case UInt8(ascii: "\\"):
+                index += 1
+                atom = 1
+                sums[sums.count - 1] += 1
+            default:
+                atom = 1
+                sums[sums.count - 1] += 1
+            }
+            index += 1
+        }
+        return sums.reduce(0, +)
+    }
+
+    /// Whether there is a `\z`, `\Z` or `\G`, which a text with something behind it cannot show.
+    private static func asksForEnd(_ source: [UInt8]) -> Bool {
+        var isEscaped = false
+        for octet in source {
+            if isEscaped, [UInt8(ascii: "z"), UInt8(ascii: "Z"), UInt8(ascii: "G")].contains(octet) { return true }
+            isEscaped = octet == UInt8(ascii: "\\") && !isEscaped
+        }
+        return false
     }
 
     private var isTaken: Bool {

@@ -4,6 +4,12 @@ import CVectorscan
 package final class PrefilterScanner {
     private var scratch: OpaquePointer?
     private var found: [UInt32] = []
+    /// The text with line feeds behind it.
+    private var padded: [UInt8] = []
+
+    /// Octets behind a text: those of the widest vector. Vectorscan 5.4.9 misses matches that lie in the last vector of a text; no
+    /// match of ours does. A line feed is to `\b` and `$` what the end is.
+    private static let padding = repeatElement(UInt8(ascii: "\n"), count: 64)
 
     /// Texts below this size in octets are scanned; the library counts in 32 bits.
     private static let maximumText = Int(UInt32.max) / 2
@@ -26,19 +32,18 @@ package final class PrefilterScanner {
     /// - Returns: false if nothing was found out: any pattern may match.
     package func scan(_ text: [UInt8], with prefilter: PatternPrefilter, candidate: (Int) -> Void) -> Bool {
         guard let scratch, text.count < PrefilterScanner.maximumText else { return false }
-        let count = text.withUnsafeBytes { buffer in
-            let start = buffer.assumingMemoryBound(to: CChar.self).baseAddress
-            // An empty array may have no address, the library wants one.
-            return withUnsafePointer(to: 0 as CChar) { empty in
-                vectorscan_scan(
-                    prefilter.database,
-                    start ?? empty,
-                    UInt32(buffer.count),
-                    scratch,
-                    &self.found,
-                    UInt32(self.found.count)
-                )
-            }
+        self.padded.removeAll(keepingCapacity: true)
+        self.padded += text
+        self.padded += PrefilterScanner.padding
+        let count = self.padded.withUnsafeBytes { buffer in
+            vectorscan_scan(
+                prefilter.database,
+                buffer.assumingMemoryBound(to: CChar.self).baseAddress,
+                UInt32(buffer.count),
+                scratch,
+                &self.found,
+                UInt32(self.found.count)
+            )
         }
         guard count >= 0 else { return false }
         for index in 0..<Int(count) { candidate(prefilter.numbers[Int(self.found[index])]) }

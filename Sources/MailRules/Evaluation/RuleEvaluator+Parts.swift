@@ -8,6 +8,8 @@ extension RuleEvaluator {
         guard budget.look() else { return false }
         for group in groups {
             let texts = views.parts.map { group.selector.text(ofPart: $0) }
+            let scanned = texts.lazy.map { $0 ?? [] }
+            guard self.finder.scan(scanned, forGroup: group.patterns.first?.place?.group, budget) else { return false }
             for rule in group.patterns where !self.tally.isOff(rule.index) {
                 guard self.testMIMEHeader(rule, texts, views, budget) else { return false }
             }
@@ -22,7 +24,12 @@ extension RuleEvaluator {
         _ views: MessageViews,
         _ budget: EvaluationBudget
     ) -> Bool {
+        var candidates = self.finder.texts(for: rule)
         for (number, text) in texts.enumerated() {
+            let isCandidate = candidates.map { $0.first == number } ?? true
+            if candidates?.first == number { candidates?.removeFirst() }
+            // What stands in for a field that is not there was not scanned.
+            if !isCandidate, text != nil || rule.ifUnset.isEmpty { continue }
             let text = text ?? rule.ifUnset
             guard budget.spend(text.count) else { return false }
             if rule.isNegated {

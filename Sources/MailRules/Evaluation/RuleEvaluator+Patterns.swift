@@ -12,7 +12,14 @@ extension RuleEvaluator {
             if view.exists {
                 for rule in group.presence where !self.tally.isOff(rule) { self.hit(rule, []) }
             }
+            guard !group.patterns.isEmpty else { continue }
+            let texts = view.exists ? [view.bytes] : []
+            guard self.finder.scan(texts, forGroup: group.patterns.first?.place?.group, budget) else { return false }
             for rule in group.patterns where !self.tally.isOff(rule.index) {
+                if view.exists, let candidates = self.finder.texts(for: rule), candidates.isEmpty {
+                    self.noMatch(rule)
+                    continue
+                }
                 let text = view.exists ? view.bytes : rule.ifUnset
                 guard budget.spend(text.count) else { return false }
                 self.test(rule, in: text) { range in
@@ -24,68 +31,91 @@ extension RuleEvaluator {
     }
 
     func runBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard !rules.isEmpty else { return true }
-        guard budget.look() else { return false }
+        guard let first = rules.first else { return true }
         let segments = views.body
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+            return false
+        }
+        let isSubjectFirst = segments.first.map { $0.part == nil } ?? false
         for rule in rules where !self.tally.isOff(rule.index) {
-            let isSubjectFirst = rule.skipsSubject && segments.first.map { $0.part == nil } ?? false
-            let isDone = self.search(rule, segments, from: isSubjectFirst ? 1 : 0, budget) { .body($0, $1) }
+            let start = rule.skipsSubject && isSubjectFirst ? 1 : 0
+            let isDone = self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) {
+                segments[$0].bytes
+            }
             guard isDone else { return false }
         }
         return true
     }
 
     func runRawBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard !rules.isEmpty else { return true }
-        guard budget.look() else { return false }
+        guard let first = rules.first else { return true }
         let segments = views.rawBody
-        for rule in rules where !self.tally.isOff(rule.index) {
-            guard self.search(rule, segments, from: 0, budget, at: { .rawBody($0, $1) }) else { return false }
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+            return false
         }
-        return true
-    }
-
-    private func search(
-        _ rule: PatternRule,
-        _ segments: [TextSegment],
-        from first: Int,
-        _ budget: EvaluationBudget,
-        at place: (Int, Range<Int>) -> MatchPlace
-    ) -> Bool {
-        var number = first
-        while number < segments.count {
-            guard budget.spend(segments[number].bytes.count) else { return false }
-            guard self.search(rule, in: segments[number].bytes, at: { place(number, $0) }) else { return true }
-            number += 1
+        for rule in rules where !self.tally.isOff(rule.index) {
+            let isDone = self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
+            guard isDone else { return false }
         }
         return true
     }
 
     func runLinks(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard !rules.isEmpty else { return true }
-        guard budget.look() else { return false }
+        guard let first = rules.first else { return true }
         let links = views.links
+        guard budget.look(), self.finder.scan(links.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
         for rule in rules where !self.tally.isOff(rule.index) {
-            for (number, link) in links.enumerated() {
-                guard budget.spend(link.bytes.count) else { return false }
-                guard self.search(rule, in: link.bytes, at: { _ in .link(number) }) else { break }
-            }
+            let isDone = self.search(rule, count: links.count, budget, at: { number, _ in .link(number) }) { links[$0].bytes }
+            guard isDone else { return false }
         }
         return true
     }
 
     func runFull(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard !rules.isEmpty else { return true }
-        guard budget.look() else { return false }
+        guard let first = rules.first else { return true }
         let text = views.full
+        guard budget.look(), self.finder.scan([text], forGroup: first.place?.group, budget) else { return false }
         for rule in rules where !self.tally.isOff(rule.index) {
-            guard budget.spend(text.count) else { return false }
-            _ = self.search(rule, in: text) { .full($0) }
+            let isDone = self.search(rule, count: 1, budget, at: { _, range in .full(range) }) { _ in text }
+            guard isDone else { return false }
         }
         return true
     }
 
-    // MARK: - One pattern
+    // MARK: - One rule
+
+    /// Searches texts until the rule has hits enough; those that cannot match are left out.
+    /// - Returns: false if the time was up.
+    private func search(
+        _ rule: PatternRule,
+        count: Int,
+        from first: Int = 0,
+        _ budget: EvaluationBudget,
+        at place: (Int, Range<Int>) -> MatchPlace,
+        in text: (Int) -> [UInt8]
+    ) -> Bool {
+        if let candidates = self.finder.texts(for: rule) {
+            for number in candidates where number >= first {
+                let text = text(number)
+                guard budget.spend(text.count) else { return false }
+                guard self.search(rule, in: text, at: { place(number, $0) }) else { return true }
+            }
+            return true
+        }
+        var number = first
+        while number < count {
+            let text = text(number)
+            guard budget.spend(text.count) else { return false }
+            guard self.search(rule, in: text, at: { place(number, $0) }) else { return true }
+            number += 1
+        }
+        return true
+    }
+
+    /// The text does not match, without a search.
+    private func noMatch(_ rule: PatternRule) {
+        if rule.isNegated { self.hit(rule.index, []) }
+    }
 
     /// `=~` or `!~` on one text.
     func test(_ rule: PatternRule, in text: [UInt8], at place: (Range<Int>) -> MatchPlace) {
@@ -95,7 +125,7 @@ extension RuleEvaluator {
         }
         switch self.matcher.search(rule.pattern, in: text) {
         case .match: break
-        case .noMatch: self.hit(rule.index, [])
+        case .noMatch: self.noMatch(rule)
         case .limitExceeded, .failed: self.suspend(rule.index)
         }
     }

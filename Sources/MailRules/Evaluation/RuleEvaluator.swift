@@ -12,6 +12,7 @@ package final class RuleEvaluator {
 
     let plan: EvaluationPlan
     let matcher: PatternMatcher
+    var finder: CandidateFinder
     var tally: RuleTally
     var earlyEnd: EarlyEnd?
     /// What the rule that ended evaluation adds to the score.
@@ -23,7 +24,14 @@ package final class RuleEvaluator {
         self.ruleSet = ruleSet
         self.plan = ruleSet.plan
         self.matcher = PatternMatcher(limits: limits)
+        self.finder = CandidateFinder(RulePrefilters(), groups: ruleSet.patternGroups)
         self.tally = RuleTally(ruleCount: ruleSet.ruleCount)
+    }
+
+    /// Takes prefilters into use, which change how fast rules are run and not what they find.
+    /// - Parameter prefilters: of this evaluator's rule set.
+    package func use(_ prefilters: RulePrefilters) {
+        self.finder = CandidateFinder(prefilters, groups: self.ruleSet.patternGroups)
     }
 
     /// What the rules find in a message.
@@ -38,6 +46,8 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
+        text.linkReading.boundaries = self.ruleSet.settings.registrars
+        text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope
@@ -74,6 +84,7 @@ package final class RuleEvaluator {
         goal: EvaluationGoal
     ) -> RuleFindings {
         self.tally.reset()
+        self.finder.begin()
         self.earlyEnd = nil
         for name in skipping { if let index = self.ruleSet.indices[name] { self.tally.turnOff(index) } }
         let isWhole = self.run(views, context, budget, goal)

@@ -12,6 +12,16 @@ enum EvalCatalogue {
         BodyFunctions.all,
         ImageFunctions.all,
         AuthenticationEval.functions,
+        HTMLEvalFunctions.all,
+        HeaderFunctions.all,
+        RelayFunctions.all,
         PDFFunctions.all,
+        WelcomelistFunctions.all,
+        SubjectFunctions.all,
+        BounceFunctions.all,
+        FreemailFunctions.all,
+        LinkFunctions.all,
+        AntiVirusFunctions.all,
+        AuthenticationResultsFunctions.all,
     ]
 }

@@ -5,6 +5,8 @@ import PatternKit
 struct EvaluationPlan: Sendable {
     /// In ascending order of priority, as they are run.
     let stages: [EvaluationStage]
+    /// All patterns that can be looked for together.
+    let patternGroups: [PatternGroup]
     /// By the rule's index in the rule set.
     let traits: [RuleTraits]
     let shortcircuit: ShortcircuitScores
@@ -15,8 +17,9 @@ struct EvaluationPlan: Sendable {
     init(rules: [Rule], metaOrder: [Int], references: [Int: [Int?]], shortcircuit: ShortcircuitScores) {
         let priorities = EvaluationPlan.priorities(rules, references)
         var builders: [Int: EvaluationStage] = [:]
+        var groups = PatternGroups()
         for (index, rule) in rules.enumerated() where rule.isActive {
-            builders[priorities[index], default: EvaluationStage()].add(index, rule)
+            builders[priorities[index], default: EvaluationStage()].add(index, rule, &groups)
         }
         var order = MetaOrder(rules: rules, priorities: priorities, references: references)
         for index in metaOrder { order.place(index) }
@@ -25,6 +28,7 @@ struct EvaluationPlan: Sendable {
         var lowest = 0.0
         for index in stages.indices.reversed() { lowest = stages[index].countScores(rules, behind: lowest) }
         self.stages = stages
+        self.patternGroups = groups.groups
         self.traits = rules.map(RuleTraits.init)
         self.shortcircuit = shortcircuit
     }

@@ -71,26 +71,26 @@ struct EvaluationStage: Sendable {
     }
 
     /// Takes in a rule that is active; metas are placed elsewhere.
-    mutating func add(_ index: Int, _ rule: Rule) {
+    mutating func add(_ index: Int, _ rule: Rule, _ groups: inout PatternGroups) {
         switch rule.test {
         case .header(let selector, let match):
-            self.headers.add(PatternRule(index, rule, match), selector)
+            self.headers.add(PatternRule(index, rule, match, .header(selector), &groups), selector)
         case .headerExists(let selector):
             self.headers.addPresence(index, selector)
         case .mimeHeader(let selector, let match):
-            self.mimeHeaders.add(PatternRule(index, rule, match), selector)
+            self.mimeHeaders.add(PatternRule(index, rule, match, .mimeHeader(selector), &groups), selector)
         case .attachment(let field, let match):
-            self.attachments.append((field, PatternRule(index, rule, match)))
+            self.attachments.append((field, PatternRule(index, rule, match, nil, &groups)))
         case .envelope(let field, let match):
-            self.envelope.append((field, PatternRule(index, rule, match)))
+            self.envelope.append((field, PatternRule(index, rule, match, nil, &groups)))
         case .body(let pattern):
-            self.body.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+            self.body.append(PatternRule(index, rule, HeaderMatch(pattern: pattern), .body, &groups))
         case .rawBody(let pattern):
-            self.rawBody.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+            self.rawBody.append(PatternRule(index, rule, HeaderMatch(pattern: pattern), .rawBody, &groups))
         case .full(let pattern):
-            self.full.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+            self.full.append(PatternRule(index, rule, HeaderMatch(pattern: pattern), .full, &groups))
         case .uri(let pattern):
-            self.links.append(PatternRule(index, rule, HeaderMatch(pattern: pattern)))
+            self.links.append(PatternRule(index, rule, HeaderMatch(pattern: pattern), .links, &groups))
         case .function(let kind, let call):
             self.add(FunctionRule(index: index, test: call.test), kind)
         case .meta, .unavailable:
@@ -128,14 +128,17 @@ struct PatternRule: Sendable {
     /// Matches that count.
     let maximumHits: Int
     let skipsSubject: Bool
+    /// Where it stands among the patterns that are looked for together; nil if it is always searched by itself.
+    let place: PatternPlace?
 
-    init(_ index: Int, _ rule: Rule, _ match: HeaderMatch) {
+    init(_ index: Int, _ rule: Rule, _ match: HeaderMatch, _ patternClass: PatternClass?, _ groups: inout PatternGroups) {
         self.index = index
         self.pattern = match.pattern
         self.isNegated = match.isNegated
         self.ifUnset = match.ifUnset
         self.maximumHits = rule.maximumHits
         self.skipsSubject = rule.skipsSubject
+        self.place = patternClass.map { groups.add(match.pattern, to: $0) }
     }
 }
 
