@@ -139,7 +139,8 @@ final class MessageInspector: Sendable {
         let rulesWait = course.snapshot.rules?.looksAtAuthentication ?? false
         let envelope = course.subject.envelope
         let question =
-            course.subject.senderQuestion ?? authentication.begin(client: envelope.connectedClient, reversePath: envelope.reversePath)
+            course.subject.senderQuestion
+            ?? authentication.begin(client: envelope.connectedClient, reversePath: envelope.reversePath)
         Task {
             let sender = await authentication.examine(
                 read.message,

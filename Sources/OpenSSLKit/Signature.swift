@@ -97,6 +97,17 @@ package final class SigningKey: @unchecked Sendable {
         EVP_PKEY_free(self.key)
     }
 
+    /// The 32 octets of an Ed25519 key's public half (RFC 8032 §5.1.5); nil for other keys.
+    package var publicOctets: [UInt8]? {
+        var octets = [UInt8](repeating: 0, count: 32)
+        var count = octets.count
+        guard EVP_PKEY_get_raw_public_key(self.key, &octets, &count) == 1 else {
+            ERR_clear_error()
+            return nil
+        }
+        return Array(octets.prefix(count))
+    }
+
     /// The signature of a text with this SHA-256 digest; nil if OpenSSL cannot make one.
     package func sign(digest: [UInt8]) -> [UInt8]? {
         defer { ERR_clear_error() }

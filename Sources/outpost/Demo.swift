@@ -71,6 +71,7 @@ struct Demo: AsyncParsableCommand {
               default: {tag_score: 5, hold_score: 8, reject_score: 15, virus: reject, keep_rejected: true}
             rules: ["\(absolute(self.rules))"]
             antivirus: {engine: builtin, database: "\(absolute(self.signatures))", on_failure: defer}
+            authentication: {enabled: false}
 
             """
         let path = place + "/outpost.yaml"

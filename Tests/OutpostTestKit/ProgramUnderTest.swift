@@ -15,6 +15,8 @@ public struct GatewayFile: Sendable {
     public var antivirus = [
         "engine: builtin", "database: \(Fixture.directory.appending(path: "signatures").path)", "on_failure: defer",
     ]
+    /// Off: what a test finds must not depend on the resolver of the machine it runs on.
+    public var authentication = ["enabled: false"]
     public var limits = ["grace: 3s"]
     /// Lines at the top.
     public var top: [String] = []
@@ -42,6 +44,7 @@ public struct GatewayFile: Sendable {
             ["domains:", "  - names: [example.com]", "    downstream: \(quoted(self.downstream))"] + indented(self.domain, 4)
         lines += ["policies:", "  default:"] + indented(self.policy, 4)
         lines += ["rules: \(quoted(self.rules))", "antivirus:"] + indented(self.antivirus, 2)
+        lines += ["authentication:"] + indented(self.authentication, 2)
         lines += ["limits:"] + indented(self.limits, 2)
         return lines.joined(separator: "\n") + "\n"
     }
