@@ -30,7 +30,7 @@ enum MessageReading: Sendable {
         let parsing = Stopwatch()
         let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
         let report = CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)
-        return .success(Read(message: message, key: key, known: cache.find(key), report: report))
+        return .success(Read(message: message, key: key, known: cache.find(key, envelope: subject.envelope), report: report))
     }
 
     /// What checks and rules find, or why there is nothing to look at.

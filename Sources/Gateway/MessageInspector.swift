@@ -55,6 +55,7 @@ final class MessageInspector: Sendable {
     ) {
         let scansVirus = self.scanner != nil && snapshot.configuration.antivirus.engine != .none
         let inspection = PendingInspection(
+            envelope: subject.envelope,
             policy: subject.policy,
             snapshot: snapshot,
             cache: self.cache,
@@ -179,6 +180,7 @@ extension ScanSubject {
 
 /// What one message's inspection has so far. Lives on the connection's event loop.
 private final class PendingInspection {
+    private let envelope: Envelope
     private let policy: Policy
     private let snapshot: GatewaySnapshot
     private let cache: VerdictCache
@@ -191,6 +193,7 @@ private final class PendingInspection {
     var deadline: Scheduled<Void>?
 
     init(
+        envelope: Envelope,
         policy: Policy,
         snapshot: GatewaySnapshot,
         cache: VerdictCache,
@@ -198,6 +201,7 @@ private final class PendingInspection {
         expectsSender: Bool,
         completion: @escaping (Judgement) -> Void
     ) {
+        self.envelope = envelope
         self.expectsSender = expectsSender
         self.policy = policy
         self.snapshot = snapshot
@@ -209,7 +213,7 @@ private final class PendingInspection {
     func examined(_ outcome: LocalExamination.Outcome) {
         guard self.completion != nil else {
             if case .success(let examination) = outcome, examination.rules.failure == nil {
-                self.cache.remember(examination.key, rules: examination.rules)
+                self.cache.remember(examination.key, rules: examination.rules, envelope: self.envelope)
             }
             return
         }

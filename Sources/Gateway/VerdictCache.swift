@@ -11,9 +11,15 @@ final class VerdictCache: Sendable {
         var generation: Int
     }
 
+    /// Rules look at the envelope, too: their findings hold for the same one only.
+    private struct KnownRules {
+        var findings: RuleFindings
+        var envelope: Envelope
+    }
+
     private struct Entry {
         var scan: ScanFindings?
-        var rules: RuleFindings?
+        var rules: KnownRules?
         var expires: ContinuousClock.Instant
     }
 
@@ -24,7 +30,7 @@ final class VerdictCache: Sendable {
 
     private let entries = Mutex<[Key: Entry]>([:])
 
-    func remember(_ key: Key, scan: ScanFindings? = nil, rules: RuleFindings? = nil) {
+    func remember(_ key: Key, scan: ScanFindings? = nil, rules: RuleFindings? = nil, envelope: Envelope? = nil) {
         let now = ContinuousClock.now
         self.entries.withLock { entries in
             if entries.count >= Self.capacity {
@@ -33,16 +39,26 @@ final class VerdictCache: Sendable {
             }
             var entry = entries[key] ?? Entry(expires: now)
             entry.scan = scan ?? entry.scan
-            entry.rules = rules ?? entry.rules
+            if let rules, let envelope { entry.rules = KnownRules(findings: rules, envelope: Self.comparable(envelope)) }
             entry.expires = now + Self.lifetime
             entries[key] = entry
         }
     }
 
-    func find(_ key: Key) -> (scan: ScanFindings?, rules: RuleFindings?) {
-        self.entries.withLock { entries in
+    func find(_ key: Key, envelope: Envelope) -> (scan: ScanFindings?, rules: RuleFindings?) {
+        let wanted = Self.comparable(envelope)
+        return self.entries.withLock { entries in
             guard let entry = entries[key], entry.expires > .now else { return (nil, nil) }
-            return (entry.scan, entry.rules)
+            return (entry.scan, entry.rules.flatMap { $0.envelope == wanted ? $0.findings : nil })
         }
+    }
+
+    /// A retry comes from another port, over another session of TLS, and what the DNS said of it may be new.
+    private static func comparable(_ envelope: Envelope) -> Envelope {
+        var envelope = envelope
+        envelope.client.port = 0
+        envelope.client.tls = nil
+        envelope.authentication = nil
+        return envelope
     }
 }

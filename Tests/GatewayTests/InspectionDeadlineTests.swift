@@ -41,6 +41,7 @@ struct InspectionDeadlineTests {
         let scanner = SlowScanner()
         let inspector: MessageInspector
         let snapshot: GatewaySnapshot
+        static let anyEnvelope = Envelope(client: ClientIdentity(address: .loopback4), reversePath: .null)
 
         init(onFailure: FailurePolicy, generation: Int = 0) {
             var configuration = GatewayConfiguration(hostname: "mx.example.com", dataDirectory: "/nonexistent")
@@ -56,7 +57,7 @@ struct InspectionDeadlineTests {
         {
             let (stream, continuation) = AsyncStream<Judgement>.makeStream()
             let subject = InspectionSubject(
-                envelope: Envelope(client: ClientIdentity(address: .loopback4), reversePath: .null),
+                envelope: Self.anyEnvelope,
                 content: .memory(bytes),
                 facts: ContentFacts(octets: bytes.count),
                 policy: Policy(name: "default")
@@ -96,7 +97,7 @@ struct InspectionDeadlineTests {
             let key = VerdictCache.Key(contentHash: SHA256.hash(InspectionDeadlineTests.text), generation: 0)
             let end = ContinuousClock.now + .seconds(10)
             while ContinuousClock.now < end {
-                if self.inspector.cache.find(key).scan != nil { return true }
+                if self.inspector.cache.find(key, envelope: Self.anyEnvelope).scan != nil { return true }
                 await Task.yield()
             }
             return false
@@ -166,12 +167,17 @@ struct InspectionDeadlineTests {
         let cache = VerdictCache()
         let key = VerdictCache.Key(contentHash: [1], generation: 0)
         cache.remember(key, scan: Self.infected)
-        #expect(cache.find(key).scan?.status == Self.infected.status)
-        #expect(cache.find(key).rules == nil)
-        #expect(cache.find(VerdictCache.Key(contentHash: [2], generation: 0)).scan == nil)
-        #expect(cache.find(VerdictCache.Key(contentHash: [1], generation: 1)).scan == nil)
-        cache.remember(key, rules: RuleFindings())
-        #expect(cache.find(key).scan?.status == Self.infected.status)
-        #expect(cache.find(key).rules != nil)
+        #expect(cache.find(key, envelope: Bench.anyEnvelope).scan?.status == Self.infected.status)
+        #expect(cache.find(key, envelope: Bench.anyEnvelope).rules == nil)
+        #expect(cache.find(VerdictCache.Key(contentHash: [2], generation: 0), envelope: Bench.anyEnvelope).scan == nil)
+        #expect(cache.find(VerdictCache.Key(contentHash: [1], generation: 1), envelope: Bench.anyEnvelope).scan == nil)
+        cache.remember(key, rules: RuleFindings(), envelope: Bench.anyEnvelope)
+        #expect(cache.find(key, envelope: Bench.anyEnvelope).scan?.status == Self.infected.status)
+        var retry = Bench.anyEnvelope
+        retry.client.port = 4_711
+        #expect(cache.find(key, envelope: retry).rules != nil)
+        // Rules look at the client and the sender: what they found of another says nothing here.
+        retry.client.helo = "other.example"
+        #expect(cache.find(key, envelope: retry).rules == nil)
     }
 }
