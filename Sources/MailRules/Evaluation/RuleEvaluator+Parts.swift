@@ -100,6 +100,7 @@ extension EnvelopeField {
         case .sender: Array(envelope.reversePath.description.utf8)
         case .recipients: Array(envelope.recipients.map(\.forwardPath.text).joined(separator: "\n").utf8)
         case .tls: Array((envelope.client.tls.map { $0.version + " " + $0.cipher } ?? "").utf8)
+        case .authentication: Array((envelope.authentication?.summary ?? "").utf8)
         }
     }
 }

@@ -25,6 +25,8 @@ package enum EnvelopeField: String, Hashable, Sendable, CaseIterable {
     case recipients
     /// `TLSv1.3 TLS_AES_256_GCM_SHA384`; empty without TLS.
     case tls
+    /// `spf=pass dkim=pass,fail dmarc=pass arc=none`; empty when nothing was asked.
+    case authentication
 }
 
 /// What of an attachment `attachment` rules look at.

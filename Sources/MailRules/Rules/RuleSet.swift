@@ -34,7 +34,9 @@ package final class RuleSet: Sendable {
         self.metaReferences = metaReferences
         self.settings = settings
         self.looksAtAuthentication = rules.contains { rule in
-            guard rule.isActive, case .function(_, let call) = rule.test else { return false }
+            guard rule.isActive else { return false }
+            if case .envelope(.authentication, _) = rule.test { return true }
+            guard case .function(_, let call) = rule.test else { return false }
             return EvalCatalogue.functions[call.function].map { AuthenticationEval.plugins.contains($0.plugin) } ?? false
         }
         self.metaOrder = metaOrder
