@@ -44,6 +44,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COutpostSystem"),
         .target(name: "COutpostTerminal"),
 
@@ -52,11 +53,12 @@ let package = Package(
         layer("PatternKit", ["CPCRE2"]),
         layer("ClamAVKit", ["CClamAV"]),
         layer("SystemKit", ["COutpostSystem"]),
+        layer("DeflateKit", ["CZlib"]),
 
         // 2: pure cores
         layer("MailTypes"),
         layer("SMTPCore", ["MailTypes", nioCore]),
-        layer("MailMessage", ["MailTypes", "SystemKit"]),
+        layer("MailMessage", ["MailTypes", "SystemKit", "DeflateKit"]),
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),

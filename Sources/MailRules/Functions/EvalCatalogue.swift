@@ -12,5 +12,6 @@ enum EvalCatalogue {
         BodyFunctions.all,
         ImageFunctions.all,
         PDFFunctions.all,
+        OLEMacroFunctions.all,
     ]
 }

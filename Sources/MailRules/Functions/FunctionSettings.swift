@@ -2,10 +2,13 @@
 package struct FunctionSettings: Sendable {
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
+    /// What is looked into for macros.
+    let oleMacro: OLEMacroSettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
+        self.oleMacro = OLEMacroSettings(settings, problems: &problems)
     }
 
     init() {
