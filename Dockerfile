@@ -9,7 +9,7 @@ FROM ${SWIFT_IMAGE} AS build
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends \
-        pkg-config libclamav-dev libpcre2-dev libssl-dev libsqlite3-dev libunbound-dev \
+        pkg-config libclamav-dev libpcre2-dev libssl-dev libsqlite3-dev libunbound-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /outpost
 # The dependencies in a layer of their own: they change less often than our sources.
@@ -28,7 +28,7 @@ FROM ${RUNTIME_IMAGE}
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends \
-        ca-certificates libclamav12 libpcre2-8-0 libsqlite3-0 libssl3 libstdc++6 libunbound8 publicsuffix \
+        ca-certificates libclamav12 libpcre2-8-0 libsqlite3-0 libssl3 libstdc++6 libunbound8 publicsuffix zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10025 --home-dir /var/lib/outpost --shell /usr/sbin/nologin outpost \
     && install -d -o outpost -g outpost -m 0700 /var/lib/outpost \

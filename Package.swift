@@ -46,6 +46,7 @@ let package = Package(
         .systemLibrary(name: "CClamAV", pkgConfig: "libclamav", providers: [.apt(["libclamav-dev"])]),
         .systemLibrary(name: "CUnbound", pkgConfig: "libunbound", providers: [.apt(["libunbound-dev"])]),
         .target(name: "CVectorscan"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COutpostSystem"),
         .target(name: "COutpostTerminal"),
 
@@ -55,11 +56,12 @@ let package = Package(
         layer("ClamAVKit", ["CClamAV"]),
         layer("SystemKit", ["COutpostSystem"]),
         layer("UnboundKit", ["CUnbound"]),
+        layer("DeflateKit", ["CZlib"]),
 
         // 2: pure cores
         layer("MailTypes"),
         layer("SMTPCore", ["MailTypes", nioCore]),
-        layer("MailMessage", ["MailTypes", "SystemKit"]),
+        layer("MailMessage", ["MailTypes", "SystemKit", "DeflateKit"]),
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),

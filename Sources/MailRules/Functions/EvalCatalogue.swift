@@ -23,5 +23,6 @@ enum EvalCatalogue {
         LinkFunctions.all,
         AntiVirusFunctions.all,
         AuthenticationResultsFunctions.all,
+        OLEMacroFunctions.all,
     ]
 }

@@ -16,6 +16,8 @@ package struct FunctionSettings: Sendable {
     let freemail: FreemailSettings
     let shorteners: LinkShorteners
     let authenticationResults: AuthenticationResultsSettings
+    /// What is looked into for macros.
+    let oleMacro: OLEMacroSettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
@@ -30,6 +32,7 @@ package struct FunctionSettings: Sendable {
         self.freemail = FreemailSettings(settings, problems: &problems)
         self.shorteners = LinkShorteners(settings)
         self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
+        self.oleMacro = OLEMacroSettings(settings, problems: &problems)
     }
 
     init() {
