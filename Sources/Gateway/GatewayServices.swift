@@ -14,6 +14,7 @@ final class GatewayServices: Sendable {
     let directory = DownstreamDirectory()
     let inspector: MessageInspector
     let quarantine: Quarantine?
+    let ruleHits: RuleHitCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -39,11 +40,13 @@ final class GatewayServices: Sendable {
             queueLimit: configuration.limits.inspectionQueue
         )
         self.quarantine = try Quarantine(configuration, logger: logger)
+        self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
     }
 
     func start() async throws {
         try await self.scanner.start()
         self.quarantine?.startRetention()
+        self.ruleHits.start()
     }
 
     /// - Throws: when the new virus engine cannot run; the old one stays.
@@ -54,6 +57,7 @@ final class GatewayServices: Sendable {
     func stop() async {
         self.quarantine?.stopRetention()
         await self.scanner.stop()
+        await self.ruleHits.stop()
         try? await self.threads.shutdownGracefully()
     }
 }

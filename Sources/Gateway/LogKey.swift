@@ -16,6 +16,9 @@ package enum LogKey: String, CaseIterable, Sendable {
     case reason
     case score
     case hits
+    case shadowHits = "shadow_hits"
+    case suspended
+    case cuts
     case virus
     case unchecked
     case downstream

@@ -117,6 +117,7 @@ final class MessageFate {
             )
             self.completion?(reply)
             self.completion = nil
+            self.services.ruleHits.count(judgement.findings.rules)
             if keepsCopy { self.keepCopy(judgement) }
         }
     }

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import MailMessage
 import MailPolicy
+import MailRules
 import MailTypes
 import NIOCore
 import NIOPosix
@@ -47,13 +48,18 @@ package final class OfflineJudge: Sendable {
     }
 
     /// - Parameters:
+    ///   - client: who sends it as in a session; nil: the message is all that is known, and rules see no hop but those that it
+    ///     tells of. Checks of the client are then made for the host itself.
     ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
     ///   - recipients: nil or empty: the postmaster of the first domain.
-    package func judge(_ bytes: [UInt8], client: ClientIdentity, mailFrom: String?, recipients: [String]) async -> Opinion {
-        let bytes = Self.withNetworkLineEnds(bytes)
-        var client = client
+    package func judge(_ bytes: [UInt8], client: ClientIdentity?, mailFrom: String?, recipients: [String]) async -> Opinion {
+        // Files on Unix have bare LF; on the wire there is CRLF alone.
+        let bytes = withNetworkLineEnds(bytes)
+        var origin = mailFrom == nil ? EnvelopeOrigin.unknown : .stated
+        if client != nil { origin = .session(receiver: self.snapshot.configuration.hostname) }
+        var client = client ?? ClientIdentity(address: .loopback4)
         client.helo = client.helo ?? client.address.addressLiteral
-        var envelope = Envelope(client: client, reversePath: Self.reversePath(mailFrom, bytes))
+        var envelope = Envelope(origin: origin, client: client, reversePath: Self.reversePath(mailFrom, bytes))
         envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
         if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
             let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain
@@ -102,7 +108,7 @@ package final class OfflineJudge: Sendable {
         }
     }
 
-    private static func reversePath(_ given: String?, _ bytes: [UInt8]) -> ReversePath {
+    static func reversePath(_ given: String?, _ bytes: [UInt8]) -> ReversePath {
         if let given { return MailAddress(given, allowUTF8: true).map { .mailbox($0) } ?? .null }
         let message = ParsedMessage(bytes)
         for name in ["Return-Path", "From"] {
@@ -112,20 +118,5 @@ package final class OfflineJudge: Sendable {
             if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null
-    }
-
-    /// Files on Unix have bare LF; on the wire there is CRLF alone (RFC 5321 §2.3.8).
-    private static func withNetworkLineEnds(_ bytes: [UInt8]) -> [UInt8] {
-        let cr = UInt8(ascii: "\r")
-        let lf = UInt8(ascii: "\n")
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.count + bytes.count / 32)
-        var previous: UInt8 = 0
-        for byte in bytes {
-            if byte == lf, previous != cr { result.append(cr) }
-            result.append(byte)
-            previous = byte
-        }
-        return result
     }
 }

@@ -28,7 +28,11 @@ final class RuleEvaluators: Sendable {
 
     func evaluate(_ message: ParsedMessage, envelope: Envelope, deadline: ContinuousClock.Instant) -> RuleFindings {
         func findings(_ evaluator: RuleEvaluator) -> RuleFindings {
-            evaluator.evaluate(MessageText(message), envelope: envelope, isTimeUp: { ContinuousClock.now > deadline })
+            evaluator.evaluate(
+                evaluator.ruleSet.text(of: message),
+                envelope: envelope,
+                isTimeUp: { ContinuousClock.now > deadline }
+            )
         }
         for slot in self.slots {
             if let result = slot.evaluator.withLockIfAvailable({ findings($0) }) { return result }

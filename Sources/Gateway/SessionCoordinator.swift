@@ -164,6 +164,7 @@ final class SessionCoordinator: SMTPSession {
         let fate = MessageFate(
             id: transaction.id,
             envelope: Envelope(
+                origin: .session(receiver: self.snapshot.configuration.hostname),
                 client: self.client,
                 reversePath: transaction.mail.reversePath,
                 parameters: transaction.mail.parameters,

@@ -54,6 +54,10 @@ package struct TransactionLog: Sendable {
         if let helo = summary.envelope.client.helo { fields[.helo] = "\(helo)" }
         if let tls = summary.envelope.client.tls { fields[.tls] = "\(tls.version)" }
         if let downstream = summary.downstream { fields[.downstream] = "\(downstream)" }
+        let rules = summary.judgement.findings.rules
+        if !rules.shadowHits.isEmpty { fields[.shadowHits] = .array(rules.shadowHits.map { "\($0.rule)" }) }
+        if !rules.suspended.isEmpty { fields[.suspended] = .array(rules.suspended.map { "\($0)" }) }
+        if !rules.cuts.isEmpty { fields[.cuts] = .array(rules.cuts.map { "\($0)" }) }
         if !decision.unchecked.isEmpty { fields[.unchecked] = .array(decision.unchecked.map { "\($0)" }) }
         self.logger.log(.info, "transaction", fields)
     }

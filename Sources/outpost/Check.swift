@@ -14,15 +14,19 @@ struct Check: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOption
     @Option(help: "Output as text or json (one object a line).") var format: OutputFormat = .text
-    @Option(help: "The address the message comes from.") var clientIp: String = "127.0.0.1"
-    @Option(help: "The client's EHLO argument; default: its address as a literal.") var helo: String?
+    @Option(help: "The address the message comes from, as the first hop. Default: only the hops of its Received fields.")
+    var clientIp: String?
+    @Option(help: "The client's EHLO argument, with --client-ip; default: its address as a literal.") var helo: String?
     @Option(help: "The reverse path; empty for bounces. Default: Return-Path, else From.") var mailFrom: String?
     @Option(help: "A recipient; may be repeated. Default: postmaster of the first domain.") var rcptTo: [String] = []
     @Flag(help: "With json: also names rules that hit and do not score.") var subrules = false
     @Argument(help: "Message files.") var files: [String]
 
     func validate() throws {
-        guard IPAddress(self.clientIp) != nil else { throw ValidationError("--client-ip: \(self.clientIp) is no address") }
+        if let address = self.clientIp, IPAddress(address) == nil {
+            throw ValidationError("--client-ip: \(address) is no address")
+        }
+        if self.helo != nil, self.clientIp == nil { throw ValidationError("--helo is for --client-ip") }
         for recipient in self.rcptTo where MailAddress(recipient, allowUTF8: true) == nil {
             throw ValidationError("--rcpt-to: \(recipient) is no mail address")
         }
@@ -47,7 +51,7 @@ struct Check: AsyncParsableCommand {
             }
             let opinion = await judge.judge(
                 [UInt8](bytes),
-                client: ClientIdentity(address: IPAddress(self.clientIp) ?? .loopback4, helo: self.helo),
+                client: self.clientIp.flatMap { IPAddress($0) }.map { ClientIdentity(address: $0, helo: self.helo) },
                 mailFrom: self.mailFrom,
                 recipients: self.rcptTo
             )

@@ -18,6 +18,15 @@ struct CheckReportText {
             var file: String
             var line: Int
             var matches: [Match]
+
+            init(_ hit: Hit) {
+                self.rule = hit.rule
+                self.score = hit.score
+                self.description = hit.description
+                self.file = hit.file
+                self.line = hit.line
+                self.matches = hit.locations.map { .init(view: $0.view, part: $0.part, offset: $0.offset, text: $0.text) }
+            }
         }
 
         struct Match: Encodable {
@@ -63,9 +72,13 @@ struct CheckReportText {
         var score: Double
         var hits: [RuleHit]
         var subhits: [String]?
+        /// Rules on trial that hit; they change nothing.
+        var shadow_hits: [RuleHit]
         var virus: Virus
         var unchecked: [String]
         var suspended: [String]
+        /// What of the message rules did not see, because a bound was reached.
+        var cuts: [String]
         var checks: [CheckEntry]
         var microseconds: Int
     }
@@ -79,20 +92,13 @@ struct CheckReportText {
             policy: self.opinion.decision.policy,
             reason: self.opinion.decision.reason,
             score: (self.opinion.decision.score * 1_000).rounded() / 1_000,
-            hits: findings.hits.map { hit in
-                Report.RuleHit(
-                    rule: hit.rule,
-                    score: hit.score,
-                    description: hit.description,
-                    file: hit.file,
-                    line: hit.line,
-                    matches: hit.locations.map { .init(view: $0.view, part: $0.part, offset: $0.offset, text: $0.text) }
-                )
-            },
+            hits: findings.hits.map(Report.RuleHit.init),
             subhits: subrules ? findings.rules.subhits : nil,
+            shadow_hits: findings.rules.shadowHits.map(Report.RuleHit.init),
             virus: self.virus,
             unchecked: self.opinion.decision.unchecked,
             suspended: findings.rules.suspended,
+            cuts: findings.rules.cuts,
             checks: self.opinion.reports.map { .init(check: $0.check, result: $0.result, microseconds: $0.microseconds) },
             microseconds: self.opinion.microseconds
         )
@@ -133,21 +139,28 @@ struct CheckReportText {
         let found = virus.signatures.isEmpty ? "" : ": " + virus.signatures.joined(separator: ", ")
         lines.append("  virus       \(virus.status)\(found)\(virus.reason.map { " (\($0))" } ?? "")")
         if !decision.unchecked.isEmpty { lines.append("  unchecked   \(decision.unchecked.joined(separator: ", "))") }
-        for hit in self.opinion.findings.hits {
-            let place = hit.file.isEmpty ? "built in" : "\(hit.file):\(hit.line)"
-            lines.append("  \(padded(scoreText(hit.score), 8)) \(hit.rule)  \(hit.description)  [\(place)]")
-            for location in hit.locations {
-                let part = location.part.isEmpty ? "" : " part \(location.part)"
-                lines.append("             \(location.view)\(part) at \(location.offset): \"\(location.text)\"")
-            }
-        }
+        for hit in self.opinion.findings.hits { lines += self.lines(hit) }
+        let shadowHits = self.opinion.findings.rules.shadowHits
+        if !shadowHits.isEmpty { lines.append("  on trial    these change nothing yet:") }
+        for hit in shadowHits { lines += self.lines(hit) }
         for name in self.opinion.findings.rules.suspended {
             lines.append("  suspended   \(name) ran over its limits on this message")
         }
+        for cut in self.opinion.findings.rules.cuts { lines.append("  cut off     \(cut)") }
         for report in self.opinion.reports {
             lines.append("  \(padded("\(report.microseconds)", 8)) µs \(report.check): \(report.result)")
         }
         return lines.joined(separator: "\n")
+    }
+
+    private func lines(_ hit: Hit) -> [String] {
+        let place = hit.file.isEmpty ? "built in" : "\(hit.file):\(hit.line)"
+        let first = "  \(padded(scoreText(hit.score), 8)) \(hit.rule)  \(hit.description)  [\(place)]"
+        return [first]
+            + hit.locations.map { location in
+                let part = location.part.isEmpty ? "" : " part \(location.part)"
+                return "             \(location.view)\(part) at \(location.offset): \"\(location.text)\""
+            }
     }
 
     private func padded(_ text: String, _ width: Int) -> String {

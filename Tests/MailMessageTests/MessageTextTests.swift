@@ -65,7 +65,8 @@ struct MessageTextTests {
         limits.rawBodyPart = 5
         let views = MessageText(ParsedMessage(octets("\n0123456789abc defghijkl")), limits: limits)
         #expect(views.body.map { text($0.bytes) } == ["\n", "0123456789abc "])
-        #expect(views.rawBody.map { text($0.bytes) } == ["01234"])
+        #expect(views.rawBody.map { text($0.bytes) } == ["0123456789abc "])
+        #expect(views.cuts == [.bodyText, .rawText])
     }
 
     @Test("Attachments are no text, HTML by its name is")
@@ -75,7 +76,7 @@ struct MessageTextTests {
             + "Content-Type: application/x; name=a.HTML\n\n<b>bold</b>\n--b\nContent-Type: text/calendar\n\nCAL\n--b\n"
             + "Content-Type: text/x-vcard\n\nCARD\n--b--\n"
         let views = MessageText(ParsedMessage(octets(source)))
-        #expect(views.body.map { text($0.bytes) } == ["\n", "bold"])
+        #expect(views.body.map { text($0.bytes) } == ["\n", "bold\n"])
         #expect(views.rawBody.map { text($0.bytes) } == ["<b>bold</b>", "CARD"])
     }
 
@@ -104,8 +105,8 @@ struct MessageTextTests {
                 source:
                     "Content-Type: text/html\n\n<base href='http://h.example.org/d/f.html'><a href='x'>y</a><img src='/z'><a href='//w.example.org/'>",
                 uris: [
-                    "http://h.example.org/d/f.html", "http://h.example.org/d/x", "http://h.example.org/z",
-                    "http://w.example.org/",
+                    "http://h.example.org/d/f.html", "http://h.example.org/d/x", "x", "http://h.example.org/z",
+                    "http://w.example.org/", "//w.example.org/", "http:////w.example.org/",
                 ]
             ),
             Links(

@@ -237,8 +237,13 @@ struct PublicCorpusTests {
         }
         var file: String
         var body: [String]
+        var rawbody: [String]
         var uris: [Link]
         var headers: [String: String]
+    }
+
+    private static func words(_ segments: [String]) -> [Substring] {
+        segments.joined().split(whereSeparator: \.isWhitespace)
     }
 
     @Test("Body, links and sender as SpamAssassin 4.0.1 saw them", .enabled(if: has("sa-reference/public/stock.oracle.jsonl")))
@@ -246,6 +251,7 @@ struct PublicCorpusTests {
         let base = try #require(Fixture.shared("sa-reference/public"))
         let lines = try String(contentsOf: base.appending(path: "stock.oracle.jsonl"), encoding: .utf8).split(separator: "\n")
         var bodies = 0
+        var raws = 0
         var links = 0
         var senders = 0
         // A fifth of them: debug builds are slow.
@@ -254,16 +260,25 @@ struct PublicCorpusTests {
             let oracle = try JSONDecoder().decode(Oracle.self, from: Data(line.utf8))
             let message = ParsedMessage(try Fixture.bytes(base.appending(path: "messages/\(oracle.file)")))
             let views = MessageText(message)
-            if views.body.map({ text($0.bytes) }) == oracle.body { bodies += 1 }
-            if Set(views.uris.map { text($0.bytes) }) == Set(oracle.uris.flatMap(\.cleaned)) { links += 1 }
+            // The program that wrote the reference left the line end before a delimiter with the part, which SpamAssassin
+            // itself does not, and its FREEMAIL functions blank addresses in the text they are shown.
+            if Self.words(views.body.map { latinOrUTF8($0.bytes) }) == Self.words(oracle.body) { bodies += 1 }
+            if Self.words(views.rawBody.map { latinOrUTF8($0.bytes) }) == Self.words(oracle.rawbody) { raws += 1 }
+            if Set(views.uris.map { latinOrUTF8($0.bytes) }) == Set(oracle.uris.flatMap(\.cleaned)) { links += 1 }
             let from = message.fields(named: "from").first.map { message.mailboxes(in: $0) } ?? []
             let sender = from.first { !$0.address.isEmpty }?.address
             if sender ?? "" == oracle.headers["From:addr"] ?? "" { senders += 1 }
         }
-        #expect(bodies * 100 >= sample.count * 88)
-        #expect(links * 100 >= sample.count * 92)
+        #expect(bodies * 100 >= sample.count * 97)
+        #expect(raws == sample.count)
+        #expect(links * 100 >= sample.count * 98)
         #expect(senders == sample.count)
     }
+}
+
+/// As the reference tells octets that are no UTF-8.
+private func latinOrUTF8(_ bytes: [UInt8]) -> String {
+    String(validating: bytes, as: UTF8.self) ?? String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
 }
 
 /// What holds for every message, whatever it is.
@@ -279,10 +294,10 @@ func checkInvariants(_ message: ParsedMessage) {
         for field in part.headerFields { #expect(field.name.upperBound <= field.value.lowerBound) }
     }
     let views = MessageText(message)
-    for segment in views.body + views.rawBody + views.invisible + views.visibleBody {
+    for segment in views.body + views.invisible + views.visibleBody {
         #expect(!segment.bytes.isEmpty)
         #expect(segment.part ?? 0 < message.parts.count)
     }
     for field in message.headerFields { _ = (message.decodedValue(of: field), message.mailboxes(in: field)) }
-    for uri in views.uris { #expect(!uri.bytes.isEmpty && uri.bytes.count <= URICanonical.maximumLength) }
+    for uri in views.uris { #expect(uri.bytes.count <= URICanonical.maximumLength) }
 }

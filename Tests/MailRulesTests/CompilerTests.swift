@@ -201,8 +201,9 @@ struct CompilerTests {
         let problems = RuleCompiler().lint([RuleSource(file: "a.cf", text: "body A /a*/\nbody __B /b/")])
         #expect(
             problems.map(\.description) == [
-                "a.cf:1: note: rule A has no description (add 'describe A …')",
-                "a.cf:1: warning: the pattern of A matches an empty text, so it matches everything",
+                "a.cf:1:6: note: rule A has no description (add 'describe A …')",
+                "a.cf:1:9: warning: the pattern of A matches an empty text, so it matches everything",
+                "a.cf:2:6: note: __B is never asked for: no rule that counts depends on it (take it out, or use it in a meta)",
             ]
         )
     }

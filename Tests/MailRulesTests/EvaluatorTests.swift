@@ -283,3 +283,41 @@ struct EvaluatorTests {
         #expect(result.hits.map(\.rule) == ["B", "C"])
     }
 }
+
+@Suite("Hops and senders by origin")
+struct EnvelopeOriginTests {
+    private static let message = ParsedMessage(
+        Array(
+            """
+            Return-Path: <list@example.com>
+            Received: from a.example (a.example [192.0.2.1]) by mx.example.org (Postfix) with ESMTP id 1
+            From: anna@example.org
+
+
+            """.utf8
+        )
+    )
+
+    @Test(
+        "A session is the first hop and has the true sender; a file has what it tells",
+        arguments: [
+            (EnvelopeOrigin.session(receiver: "gate.example.net"), "192.0.2.99", "gate.example.net", "bert@example.org"),
+            (.stated, "192.0.2.1", "mx.example.org", "bert@example.org"),
+            (.unknown, "192.0.2.1", "mx.example.org", "list@example.com"),
+        ]
+    )
+    func origins(_ origin: EnvelopeOrigin, _ ip: String, _ by: String, _ sender: String) throws {
+        let envelope = Envelope(
+            origin: origin,
+            client: ClientIdentity(address: try #require(IPAddress("192.0.2.99")), helo: "c.example"),
+            reversePath: .mailbox(MailAddress(localPart: "bert", domain: "example.org", text: "bert@example.org"))
+        )
+        let rules = """
+            header H X-Spam-Relays-External =~ /^\\[ ip=\(ip) [^\\]]*by=\(by) /
+            header S EnvelopeFrom =~ /^\(sender)$/
+            """
+        let ruleSet = try #require(compile(rules).ruleSet)
+        let found = RuleEvaluator(ruleSet: ruleSet).evaluate(MessageText(EnvelopeOriginTests.message), envelope: envelope)
+        #expect(Set(found.hits.map(\.rule)).isSuperset(of: ["H", "S"]))
+    }
+}

@@ -81,6 +81,9 @@ package struct FilterHTML: Sendable {
 
     init() {}
 
+    /// Start tags less end tags of a name in lower case; nil when there was none.
+    package func openTags(_ name: String) -> Int? { self.open[[UInt8](ascii: name)] }
+
     /// Characters, and those of them that are white space.
     private static func count(_ text: [UInt8], isDecoded: Bool) -> (Int, Int) {
         var characters = 0

@@ -44,6 +44,7 @@ struct FilterHTMLRenderer {
         case none, text, invisible, whiteSpace
     }
     private var last = Piece.none
+    private var isLastDecoded = false
     private var lastStart = 0
 
     // Links.
@@ -326,10 +327,11 @@ struct FilterHTMLRenderer {
         if self.styleDepth > 0, self.scriptDepth == 0 { return }
         var text: [UInt8] = []
         text.reserveCapacity(range.count)
+        var isDecoded = self.isDecodedInput
         if isLiteral {
             text.append(contentsOf: self.bytes[range])
-        } else if FilterEntities.decode(self.bytes, range, inAttribute: false, into: &text), self.scriptDepth == 0 {
-            self.result.isDecoded = true
+        } else if FilterEntities.decode(self.bytes, range, inAttribute: false, into: &text) {
+            isDecoded = true
         }
         if self.scriptDepth > 0 {
             if self.result.scripts.count < Self.maximumTexts { self.result.scripts.append(text) }
@@ -340,8 +342,10 @@ struct FilterHTMLRenderer {
             self.result.titles[self.result.titles.count - 1].append(contentsOf: text)
         }
         let isInvisible = !Self.isBlank(text) && self.isInvisible()
-        self.noteSplitWord(text)
+        if isDecoded { self.result.isDecoded = true }
+        self.noteSplitWord(text, isDecoded: isDecoded)
         self.display(text, isInvisible: isInvisible)
+        self.isLastDecoded = isDecoded
     }
 
     /// White space of ASCII alone, or with the two characters that NBSP is when it was decoded twice.
@@ -427,11 +431,12 @@ struct FilterHTMLRenderer {
     // MARK: Words
 
     /// A tag between two letters.
-    private mutating func noteSplitWord(_ text: [UInt8]) {
-        guard self.last != .none else { return }
-        let before = WordEdge.before(self.result.rendered, from: self.lastStart)
-        let behind = WordEdge.behind(text)
-        guard before.isLetter, behind.isLetter else { return }
+    private mutating func noteSplitWord(_ text: [UInt8], isDecoded: Bool) {
+        guard self.last != .none, !text.isEmpty else { return }
+        let before = WordEdge.before(self.result.rendered, from: self.lastStart, isDecoded: self.isLastDecoded)
+        guard before.isLetter else { return }
+        let behind = WordEdge.behind(text, isDecoded: isDecoded)
+        guard behind.isLetter else { return }
         self.result.obfuscations = (self.result.obfuscations ?? 0) + 1
         guard let left = before.length, let right = behind.length else { return }
         self.result.wordSplits.insert(left << 8 | right)
@@ -471,23 +476,23 @@ private struct WordEdge {
     /// Of the one to seven letters up to where a word begins or ends; nil when it does not within seven.
     var length: Int?
 
-    static func before(_ text: [UInt8], from start: Int) -> WordEdge {
+    static func before(_ text: [UInt8], from start: Int, isDecoded: Bool) -> WordEdge {
         var kinds: [Kind] = []
         var end = text.count
         while end > start, kinds.count <= self.maximum {
             var index = end - 1
             while index > start, text[index] & 0xc0 == 0x80 { index -= 1 }
-            kinds.append(self.kind(text, index))
+            kinds.append(self.kind(text, index, isDecoded))
             end = index
         }
         return WordEdge(kinds)
     }
 
-    static func behind(_ text: [UInt8]) -> WordEdge {
+    static func behind(_ text: [UInt8], isDecoded: Bool) -> WordEdge {
         var kinds: [Kind] = []
         var index = 0
         while index < text.count, kinds.count <= self.maximum {
-            kinds.append(self.kind(text, index))
+            kinds.append(self.kind(text, index, isDecoded))
             index += 1
             while index < text.count, text[index] & 0xc0 == 0x80 { index += 1 }
         }
@@ -499,11 +504,13 @@ private struct WordEdge {
         var isWord: Bool
     }
 
-    private static func kind(_ text: [UInt8], _ index: Int) -> Kind {
+    private static func kind(_ text: [UInt8], _ index: Int, _ isDecoded: Bool) -> Kind {
         let octet = text[index]
         guard octet >= 0x80 else {
             return Kind(isLetter: octet.isAlphanumeric || (octet < 0x20 && !octet.isSpace) || octet == 0x7f, isWord: octet.isWord)
         }
+        // Of octets it is not known what they are.
+        guard isDecoded else { return Kind(isLetter: true, isWord: false) }
         if UnicodeSpace.length(text, at: index) != nil { return Kind(isLetter: false, isWord: false) }
         var end = index + 1
         while end < text.count, text[end] & 0xc0 == 0x80 { end += 1 }

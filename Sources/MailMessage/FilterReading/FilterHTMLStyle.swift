@@ -15,10 +15,15 @@ struct FilterHTMLStyle {
         for part in declarations.split(separator: 0x3b) {
             let range = declarations.trimmed(part.startIndex..<part.endIndex)
             guard let colon = declarations[range].firstIndex(of: 0x3a) else { continue }
+            let name = range.lowerBound..<colon
+            if colon + 1 == range.upperBound, range.upperBound < part.endIndex, declarations[range.upperBound] != .lineFeed {
+                self.setBlank(declarations, name)
+                continue
+            }
             let value = declarations.trimmed((colon + 1)..<range.upperBound)
             // A value of two lines is none.
             guard !value.isEmpty, !declarations[value].contains(.lineFeed) else { continue }
-            self.apply(declarations, name: range.lowerBound..<colon, value)
+            self.apply(declarations, name: name, value)
         }
         if self.background == .transparent { self.background = parent.background }
         if self.foreground == .transparent { self.foreground = self.background }
@@ -32,6 +37,12 @@ struct FilterHTMLStyle {
         static let visibility = [UInt8](ascii: "visibility")
         static let none = [UInt8](ascii: "none")
         static let hidden = [UInt8](ascii: "hidden")
+    }
+
+    /// A colour of nothing but a space is one that nobody can read.
+    private mutating func setBlank(_ bytes: [UInt8], _ name: Range<Int>) {
+        if bytes.matches(Property.color, in: name) { self.foreground = .invalid }
+        if bytes.matches(Property.backgroundColor, in: name) { self.background = .invalid }
     }
 
     private mutating func apply(_ bytes: [UInt8], name: Range<Int>, _ value: Range<Int>) {

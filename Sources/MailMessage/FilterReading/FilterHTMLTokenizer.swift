@@ -97,7 +97,7 @@ struct FilterHTMLTokenizer {
         while true {
             let isIgnored = self.section == .ignored
             guard let token = self.take() else {
-                if self.hasStopped, self.start >= self.bytes.count { return self.takePendingEnd() }
+                if self.hasStopped, self.literal == nil, self.start >= self.bytes.count { return self.takePendingEnd() }
                 continue
             }
             if self.pendingEnd != nil, !token.isTextOrComment {
@@ -163,7 +163,6 @@ struct FilterHTMLTokenizer {
                 self.waiting = .implied(end: kind)
                 return .text(rest, isLiteral: true)
             }
-            guard !rest.isEmpty else { return nil }
             // Taken for empty, and what should be within it for markup.
             self.readAgain()
             return .implied(end: kind)
@@ -257,7 +256,7 @@ struct FilterHTMLTokenizer {
         self.position += 1
         let outcome: Outcome
         switch self.bytes[begin + 1] {
-        case let letter where letter.isLetter: outcome = self.startTag(begin)
+        case let first where Self.beginsName(first): outcome = self.startTag(begin)
         case 0x2f: outcome = self.endTag(begin)
         case 0x21: outcome = self.declaration(begin)
         case 0x3f: outcome = self.process(begin)
@@ -277,7 +276,9 @@ struct FilterHTMLTokenizer {
         }
     }
 
-    private func beginsMarkup(_ octet: UInt8) -> Bool { octet.isLetter || octet == 0x2f || octet == 0x21 || octet == 0x3f }
+    private func beginsMarkup(_ octet: UInt8) -> Bool {
+        Self.beginsName(octet) || octet == 0x2f || octet == 0x21 || octet == 0x3f
+    }
 
     private mutating func enterLiteral(_ name: Range<Int>) {
         guard let found = Self.literals.first(where: { self.bytes.matches($0.name, in: name) }) else { return }
@@ -441,6 +442,8 @@ struct FilterHTMLTokenizer {
         return nil
     }
 
+    private static func beginsName(_ octet: UInt8) -> Bool { octet.isLetter || octet == 0x5f || octet == 0x3a }
+
     private func isNameOctet(_ octet: UInt8) -> Bool {
         octet.isAlphanumeric || octet == 0x2e || octet == 0x3a || octet == 0x5f || octet == 0x2d
     }
@@ -452,7 +455,7 @@ struct FilterHTMLTokenizer {
         var names: [Section?] = []
         while true {
             index = self.skipSpace(index)
-            while index < end, self.bytes[index].isLetter {
+            while index < end, Self.beginsName(self.bytes[index]) {
                 let name = index
                 while index < end, self.isNameOctet(self.bytes[index]) { index += 1 }
                 names.append(self.section(named: name..<index))

@@ -233,26 +233,34 @@ extension FilterReader {
         var body: [UInt8] = []
         body.reserveCapacity(text.count - start)
         var lines = LineCursor(text, at: start)
+        // Empty lines in a row: the first two and the last ones, and how many were in between.
         var run: [Range<Int>] = []
+        var passed = 0
         // A run at the start keeps one line more, and two lines at its start stay with it.
-        let flush = { (run: [Range<Int>], isFirst: Bool, body: inout [UInt8]) in
+        let flush = { (run: [Range<Int>], passed: Int, isFirst: Bool, body: inout [UInt8]) in
             let kept = isFirst ? 21 : 20
-            let dropped = max(run.count - kept, 0)
             let before = isFirst ? 2 : 1
-            for (number, line) in run.enumerated() where number < before || number >= before + dropped {
-                body.append(contentsOf: text[line])
+            guard run.count + passed > kept else {
+                for line in run { body.append(contentsOf: text[line]) }
+                return
             }
+            for line in run.prefix(before) + run.suffix(kept - before) { body.append(contentsOf: text[line]) }
         }
         while let line = lines.next() {
             if text[line].allSatisfy(\.isSpace) {
                 run.append(line)
+                if run.count == 64 {
+                    run.removeSubrange(2..<43)
+                    passed += 41
+                }
                 continue
             }
-            flush(run, run.first?.lowerBound == start, &body)
+            flush(run, passed, run.first?.lowerBound == start, &body)
             run.removeAll(keepingCapacity: true)
+            passed = 0
             body.append(contentsOf: text[line])
         }
-        flush(run, run.first?.lowerBound == start, &body)
+        flush(run, passed, run.first?.lowerBound == start, &body)
         return (body, text.count - start)
     }
 }

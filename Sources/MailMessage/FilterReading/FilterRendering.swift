@@ -12,9 +12,10 @@ extension FilterPart {
         let type = self.effectiveType
         let isHTML = type == [UInt8](ascii: "text/html")
         guard isHTML || type == [UInt8](ascii: "text/plain") else { return nil }
-        let text = Charset.toUTF8(self.decoded(), named: self.charset.map { String(decoding: $0, as: UTF8.self) })
-        guard isHTML else { return FilterRendering(isHTML: false, text: text, hasImages: false) }
-        let html = HTMLText(text)
-        return FilterRendering(isHTML: true, text: html.rendered, hasImages: !html.facts.images.isEmpty)
+        let content = self.decoded()
+        let text = FilterCharset.decode(content, charset: self.charset)
+        guard isHTML, !content.isEmpty else { return FilterRendering(isHTML: isHTML, text: text.bytes, hasImages: false) }
+        let html = FilterHTML(text, octets: content.count)
+        return FilterRendering(isHTML: true, text: html.rendered, hasImages: html.openTags("img") != nil)
     }
 }

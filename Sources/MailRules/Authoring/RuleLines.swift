@@ -9,6 +9,22 @@ struct RuleLines {
         self.starts[source.file] = [0] + source.bytes.indices.filter { source.bytes[$0] == 0x0a }.map { $0 + 1 }
     }
 
+    /// All lines that say something of a rule, by keyword; whether they count or stand in a branch that is not read.
+    var mentions: [(keyword: String, name: String, place: RulePlace)] {
+        self.files.keys.sorted().flatMap { file in
+            ruleLines(of: self.files[file] ?? []).compactMap { line in
+                var rest = line
+                guard var keyword = rest.word() else { return nil }
+                if keyword.text == "lang" {
+                    guard rest.word() != nil, let next = rest.word() else { return nil }
+                    keyword = next
+                }
+                guard let name = rest.word() else { return nil }
+                return (keyword.text.lowercased(), name.text, RulePlace(file: file, line: line.number, column: name.column))
+            }
+        }
+    }
+
     private func line(_ file: String, _ number: Int) -> ArraySlice<UInt8>? {
         guard let bytes = self.files[file], let starts = self.starts[file], number >= 1, number <= starts.count else {
             return nil

@@ -38,6 +38,7 @@ struct RuleLint {
             }
             for pattern in rule.test.patterns { self.look(at: pattern, of: rule, index, matcher) }
         }
+        self.findMissingRules()
         self.findDeadRules()
         self.findDoubles()
     }
@@ -86,6 +87,33 @@ struct RuleLint {
     }
 
     // MARK: - The set
+
+    /// Settings that define rules which ask the network, and lines that stand for a definition.
+    private static let networkDefinitions: Set<String> = [
+        "askdns", "reuse", "uridnsbl", "uridnssub", "urifullnsrhsbl", "urifullnsrhssub", "urinsrhsbl", "urinsrhssub", "urirhsbl",
+        "urirhssub",
+    ]
+
+    /// Lines about rules that are nowhere defined, not even in a branch that is not read. The linker tells of scores and actions.
+    private mutating func findMissingRules() {
+        let mentions = self.lines.mentions
+        let definitions = RuleKeywords.definitions.union(RuleLint.networkDefinitions)
+        let defined = Set(mentions.filter { definitions.contains($0.keyword) }.map(\.name))
+        let spelling = Spelling(self.ruleSet.rules.map(\.name))
+        let keywords: Set<String> = ["describe", "priority", "shortcircuit", "stage", "test", "tflags"]
+        for (keyword, name, place) in mentions where keywords.contains(keyword) && !defined.contains(name) {
+            self.problems.append(
+                RuleProblem(
+                    .warning,
+                    file: place.file,
+                    line: place.line,
+                    column: place.column,
+                    message: "'\(keyword)' for \(name), and there is no such rule",
+                    hint: spelling.nearest(to: name).map { "did you mean \($0)?" }
+                )
+            )
+        }
+    }
 
     /// Rules that can never hit, always hit, or that nothing asks for.
     private mutating func findDeadRules() {

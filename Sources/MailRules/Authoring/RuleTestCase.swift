@@ -49,22 +49,22 @@ package struct RuleTestCase: Hashable, Sendable {
 
     /// Runs the rules over the sample as it would come in over SMTP, with CRLF as line end.
     package func run(_ sample: [UInt8], with evaluator: RuleEvaluator) -> Outcome {
-        let message = ParsedMessage(withCRLF(sample))
-        let findings = evaluator.evaluate(MessageText(message), envelope: RuleTestCase.envelope)
+        let message = ParsedMessage(withNetworkLineEnds(sample))
+        let findings = evaluator.evaluate(evaluator.ruleSet.text(of: message), envelope: RuleTestCase.envelope)
         return Outcome(
             testCase: self,
             isKnown: evaluator.ruleSet[self.rule] != nil,
-            didHit: findings.hits.contains { $0.rule == self.rule } || findings.subhits.contains(self.rule),
+            didHit: findings.allHits.contains(self.rule),
             findings: findings
         )
     }
 
     /// Samples have no envelope of their own; this one is of documentation addresses (RFC 5737).
-    private static let envelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
+    static let envelope = Envelope(client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)), reversePath: .null)
 }
 
-/// Every line end made CRLF.
-private func withCRLF(_ bytes: [UInt8]) -> [UInt8] {
+/// A message as it would come in over SMTP: every line end made CRLF (RFC 5321 §2.3.8).
+package func withNetworkLineEnds(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count + bytes.count / 32)
     for byte in bytes {

@@ -46,6 +46,8 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
+        text.linkReading.boundaries = self.ruleSet.settings.registrars
+        text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope

@@ -87,6 +87,7 @@ final class MessageSubject: RuleSubject {
     }
 
     var envelopeSenderField: String? { self.settings.relays.envelopeSenderField }
+    var registrars: RegistrarBoundaries { self.settings.registrars }
 
     private var message: ParsedMessage { self.text.message }
 

@@ -27,24 +27,31 @@ extension EvalContext {
     /// negated one.
     func hasLink(meeting conditions: [URIDetailCondition]) -> EvalOutcome {
         EvalOutcome(
-            self.text.uris.contains { link in
+            self.text.links.contains { link in
                 conditions.allSatisfy { condition in
-                    self.values(of: condition.key, link).contains { value in
-                        switch self.matcher.search(condition.pattern, in: value) {
-                        case .match: !condition.isNegated
-                        case .noMatch: condition.isNegated
-                        case .limitExceeded, .failed: false
-                        }
-                    }
+                    self.values(of: condition.key, link).contains { self.meets($0, condition) }
                 }
             }
         )
     }
 
-    private func values(of key: URIDetailCondition.Key, _ link: MessageURI) -> [[UInt8]] {
+    private func meets(_ value: [UInt8], _ condition: URIDetailCondition) -> Bool {
+        guard self.budget.spend(value.count) else { return false }
+        return switch self.matcher.search(condition.pattern, in: value) {
+        case .match: !condition.isNegated
+        case .noMatch: condition.isNegated
+        case .limitExceeded, .failed: false
+        }
+    }
+
+    private func values(of key: URIDetailCondition.Key, _ link: MessageLink) -> [[UInt8]] {
         switch key {
-        case .raw, .cleaned: [link.bytes]
-        case .type, .text, .domain, .host: []
+        case .raw: [link.raw]
+        case .type: link.types.sorted().map { Array($0.utf8) }
+        case .cleaned: link.cleaned
+        case .text: link.anchorTexts
+        case .domain: link.domains
+        case .host: link.hosts.map(\.name)
         }
     }
 }

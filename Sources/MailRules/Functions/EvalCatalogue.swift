@@ -11,6 +11,16 @@ enum EvalCatalogue {
         MIMEFunctions.all,
         BodyFunctions.all,
         ImageFunctions.all,
+        HTMLEvalFunctions.all,
+        HeaderFunctions.all,
+        RelayFunctions.all,
         PDFFunctions.all,
+        WelcomelistFunctions.all,
+        SubjectFunctions.all,
+        BounceFunctions.all,
+        FreemailFunctions.all,
+        LinkFunctions.all,
+        AntiVirusFunctions.all,
+        AuthenticationResultsFunctions.all,
     ]
 }

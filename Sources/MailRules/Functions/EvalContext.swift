@@ -37,12 +37,13 @@ final class EvalContext {
                 envelope: envelope
             )
         self.budget = budget
+        text.linkReading.boundaries = settings.registrars
     }
 
     var message: ParsedMessage { self.text.message }
 
     /// The message as SpamAssassin takes it apart.
-    lazy var filterMessage = FilterMessage(self.message.bytes)
+    var filterMessage: FilterMessage { self.text.reading }
 
     /// What a family of functions works out of a message, once, when the first of them is called.
     func facts<Facts>(_ make: (EvalContext) -> Facts) -> Facts {

@@ -1,16 +1,35 @@
+import MailMessage
+
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
+    /// How a message is read.
+    package let evaluation: EvaluationSettings
     /// Languages whose character sets are welcome.
     let locales: CharsetLocales
     let shortcircuit: ShortcircuitScores
     /// Which hosts are whose.
     let relays: RelaySettings
+    let registrars: RegistrarBoundaries
+    let addressLists: AddressLists
+    let hostLists: HostLists
+    let subjectLists: SubjectLists
+    let freemail: FreemailSettings
+    let shorteners: LinkShorteners
+    let authenticationResults: AuthenticationResultsSettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
+        self.evaluation = EvaluationSettings(settings, problems: &problems)
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
         self.relays = RelaySettings(settings, problems: &problems)
         self.shortcircuit = ShortcircuitScores(settings, problems: &problems)
+        self.registrars = RegistrarBoundaries(settings, problems: &problems)
+        self.addressLists = AddressLists(settings, problems: &problems)
+        self.hostLists = HostLists(settings, problems: &problems)
+        self.subjectLists = SubjectLists(settings)
+        self.freemail = FreemailSettings(settings, problems: &problems)
+        self.shorteners = LinkShorteners(settings)
+        self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
     }
 
     init() {

@@ -23,11 +23,27 @@ enum RuleKeywords {
     ]
 
     /// Settings, in today's spelling, that steer evaluation or functions here. The others are kept as well, with a note.
-    static let honoured: Set<String> = [
-        "body_part_scan_size", "clear_internal_networks", "clear_msa_networks", "clear_trusted_networks", "internal_networks",
-        "msa_networks", "normalize_charset", "rawbody_part_scan_size", "redirector_pattern", "required_score",
-        "shortcircuit_ham_score", "shortcircuit_max_spam_score", "shortcircuit_min_ham_score", "shortcircuit_spam_score",
-        "trusted_networks",
+    static let honoured = Set(
+        """
+        all_spam_to blocklist_from blocklist_subject blocklist_to blocklist_uri_host body_part_scan_size
+        clear_internal_networks clear_msa_networks clear_originating_ip_headers clear_trusted_networks clear_url_shortener
+        clear_util_rb def_welcomelist_from_rcvd delist_uri_host enlist_addrlist enlist_uri_host envelope_sender_header
+        freemail_domains freemail_welcomelist internal_networks more_spam_to msa_networks normalize_charset ok_locales
+        originating_ip_headers rawbody_part_scan_size redirector_pattern shortcircuit_ham_score shortcircuit_max_spam_score
+        shortcircuit_min_ham_score shortcircuit_spam_score trusted_networks unblocklist_from unwelcomelist_from
+        unwelcomelist_from_rcvd url_shortener url_shortener_get util_rb_2tld util_rb_3tld util_rb_tld welcomelist_from
+        welcomelist_from_rcvd welcomelist_subject welcomelist_to welcomelist_uri_host
+        """.split(whereSeparator: \.isWhitespace).map(String.init)
+    )
+
+    /// Where a setting that has no meaning here has its counterpart.
+    static let counterparts = [
+        "add_header": "headers of delivered mail are the gateway's own",
+        "dns_server": "dns.servers of the configuration",
+        "report_safe": "a held message waits in the quarantine as it came",
+        "required_score": "tag_score, hold_score and reject_score of the policy",
+        "rewrite_header": "headers of delivered mail are only added to",
+        "time_limit": "the time of an inspection is the gateway's",
     ]
 
     /// Settings of SpamAssassin 4.0 and its plugins, in today's spelling.

@@ -173,7 +173,12 @@ struct RuleReader {
     /// Once for each setting: rule sets of SpamAssassin are full of them.
     mutating func noteSetting(_ name: String, at column: Int) {
         guard self.notedSettings.insert(name).inserted else { return }
-        self.report(.note, column, "'\(name)' is a setting of SpamAssassin that has no meaning here")
+        self.report(
+            .note,
+            column,
+            "'\(name)' is a setting of SpamAssassin that has no meaning here",
+            hint: RuleKeywords.counterparts[RuleKeywords.currentName(of: name)]
+        )
     }
 
     // MARK: - Conditions and includes

@@ -63,3 +63,8 @@ private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
     }
     return previous[right.count]
 }
+
+extension RuleSet {
+    /// The rule that was probably meant by a name that none has.
+    package func suggestion(for name: String) -> String? { nearest(to: name, among: self.rules.map(\.name)) }
+}

@@ -1,3 +1,5 @@
+import MailMessage
+
 /// Compiled rules, ready to be shared by all threads.
 package final class RuleSet: Sendable {
     /// In the order of the files.
@@ -14,12 +16,16 @@ package final class RuleSet: Sendable {
 
     package var ruleCount: Int { self.rules.count }
 
+    /// The views of a message, of the size that the rule files ask for.
+    package func text(of message: ParsedMessage) -> MessageText {
+        MessageText(message, limits: self.settings.evaluation.textLimits)
+    }
+
     /// The patterns of active rules that can be looked for together, for prefilters.
     package var patternGroups: [PatternGroup] { self.plan.patternGroups }
 
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
-    /// - Parameter metaOrder: metas, each behind those that it asks for.
     init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]], settings: FunctionSettings) {
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })

@@ -3,7 +3,9 @@ import ArgumentParser
 struct RulesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rules",
-        abstract: "Examine filter rules.",
-        subcommands: [RulesLint.self, RulesList.self, RulesCompile.self, RulesTest.self]
+        abstract: "Examine, test, try and rehearse filter rules.",
+        subcommands: [
+            RulesLint.self, RulesList.self, RulesExplain.self, RulesTest.self, RulesCompile.self, RulesTry.self, RulesDiff.self, RulesBench.self,
+        ]
     )
 }

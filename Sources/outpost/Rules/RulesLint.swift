@@ -14,10 +14,16 @@ struct RulesLint: AsyncParsableCommand {
     @Option(help: "Output as text or json (one object a line).") var format: OutputFormat = .text
 
     func run() async throws {
-        let problems = RuleCompiler().lint(try self.rules.sources(), load: RuleDirectories.source)
+        let problems = RuleCompiler().lint(try self.rules.files().sources, load: RuleDirectories.source)
         for problem in problems { say(self.format == .json ? try json(problem) : "\(problem)") }
         let errors = problems.count { $0.severity == .error }
-        if self.format == .text { say("\(errors) errors, \(problems.count - errors) warnings and notes") }
+        if self.format == .text {
+            let counts = RuleProblem.Severity.allCases.map { severity in
+                let count = problems.count { $0.severity == severity }
+                return "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
+            }
+            say(counts.joined(separator: ", "))
+        }
         if errors > 0 { throw ExitCode(1) }
     }
 

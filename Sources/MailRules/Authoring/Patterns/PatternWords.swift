@@ -78,11 +78,12 @@ struct PatternWords {
         }
         self.say(node, depth, before + "one of these \(nodes.count):")
         for branch in nodes {
-            if case .sequence = branch.kind {
+            let phrases = PatternWords.explain(branch, source: self.source)
+            if phrases.count == 1 {
+                self.say(branch, depth + 1, phrases[0].meaning)
+            } else {
                 self.say(branch, depth + 1, "in order:")
                 self.add(branch, depth + 2)
-            } else {
-                self.add(branch, depth + 1)
             }
         }
     }
