@@ -12,8 +12,7 @@ extension IntegrationTests {
         init() throws {
             self.server = try RecordingMailServer()
             var file = GatewayFile(downstream: self.server.port)
-            // The doubtful sample has a little more than 4.
-            file.policy = ["tag_score: 4", "hold_score: 8", "reject_score: 15", "virus: reject"]
+            file.policy = ["tag_score: 5", "hold_score: 8", "reject_score: 15", "virus: reject"]
             self.gateway = try ProgramUnderTest(file)
         }
 

@@ -33,7 +33,58 @@ struct ReplacementTags {
     }
 
     /// The pattern with its tags replaced; nil if it would grow beyond all use.
-    func expanding(_ pattern: [UInt8]) -> [UInt8]? {
+    /// - Parameter sharing: long expressions stand once, at the end, and are called from where their tags were (`(?(DEFINE)…)`,
+    ///   pcre2pattern(3)): for patterns that are too large for PCRE2 otherwise. What matches is the same.
+    func expanding(_ pattern: [UInt8], sharing: Bool = false) -> [UInt8]? {
+        var shared = SharedExpressions()
+        guard let body = self.expanding(pattern, &shared, isSharing: sharing) else { return nil }
+        return body + shared.definitions
+    }
+
+    /// Expressions that are called by name, in the order in which they were met.
+    private struct SharedExpressions {
+        /// Octets below which a call would save nothing.
+        static let minimumLength = 32
+        /// Names that rules give to groups are in capitals.
+        static let prefix = "shared"
+
+        private var numbers: [[UInt8]: Int] = [:]
+        private(set) var definitions: [UInt8] = []
+
+        /// What to write in place of an expression; nil if it must stand where it is.
+        mutating func call(_ expression: [UInt8]) -> [UInt8]? {
+            guard expression.count >= Self.minimumLength, Self.isOneGroup(expression) else { return nil }
+            let number = self.numbers[expression] ?? self.numbers.count
+            if self.numbers.updateValue(number, forKey: expression) == nil {
+                self.definitions += Array("(?(DEFINE)(?<\(Self.prefix)\(number)>".utf8) + expression + Array("))".utf8)
+            }
+            return Array("(?&\(Self.prefix)\(number))".utf8)
+        }
+
+        /// `(?:…)` and nothing else, so that it means the same wherever it stands.
+        private static func isOneGroup(_ expression: [UInt8]) -> Bool {
+            guard expression.starts(with: "(?:".utf8), expression.last == UInt8(ascii: ")") else { return false }
+            var depth = 0
+            var inClass = false
+            var index = 0
+            while index < expression.count {
+                switch expression[index] {
+                case UInt8(ascii: "\\"): index += 1
+                case UInt8(ascii: "["): inClass = true
+                case UInt8(ascii: "]"): inClass = false
+                case UInt8(ascii: "(") where !inClass: depth += 1
+                case UInt8(ascii: ")") where !inClass:
+                    depth -= 1
+                    if depth == 0, index < expression.count - 1 { return false }
+                default: break
+                }
+                index += 1
+            }
+            return depth == 0
+        }
+    }
+
+    private func expanding(_ pattern: [UInt8], _ shared: inout SharedExpressions, isSharing: Bool) -> [UInt8]? {
         var pattern = pattern
         for _ in 0..<ReplacementTags.maximumPasses {
             let before = self.takeModifier("pre", .before, from: &pattern)
@@ -47,7 +98,8 @@ struct ReplacementTags {
                 case .gap: result += between ?? []
                 case .tag(let tag):
                     // What stands around the tag may name tags itself; then the first of all is the one that counts.
-                    let (text, hasTags) = self.replacingTag(in: (before ?? []) + tag + (behind ?? []))
+                    let piece = (before ?? []) + tag + (behind ?? [])
+                    let (text, hasTags) = self.replacingTag(in: piece) { isSharing ? shared.call($0) : nil }
                     result += text
                     goesOn = goesOn || hasTags
                 }
@@ -71,20 +123,22 @@ struct ReplacementTags {
         return self.expressions[kind]?[name]
     }
 
-    private func replacingTag(in piece: [UInt8]) -> (text: [UInt8], hasTags: Bool) {
+    private func replacingTag(in piece: [UInt8], call: ([UInt8]) -> [UInt8]?) -> (text: [UInt8], hasTags: Bool) {
         guard let start = piece.firstIndex(of: self.start, from: 0),
             let end = piece.firstIndex(of: self.end, from: start + self.start.count + 1),
             let expression = self.expressions[.tag]?[Array(piece[(start + self.start.count)..<end])],
             !expression.isEmpty
         else { return (piece, false) }
         let tag = Array(piece[start..<(end + self.end.count)])
+        let hasTags = ReplacementTags.pieces(of: expression).contains(where: \.isTag)
+        let text = (hasTags ? nil : call(expression)) ?? expression
         var result: [UInt8] = []
         var index = 0
         while let next = piece.firstIndex(of: tag, from: index) {
-            result += piece[index..<next] + expression
+            result += piece[index..<next] + text
             index = next + tag.count
         }
-        return (result + piece[index...], ReplacementTags.pieces(of: expression).contains(where: \.isTag))
+        return (result + piece[index...], hasTags)
     }
 
     private enum Piece {

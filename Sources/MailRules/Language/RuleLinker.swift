@@ -129,17 +129,25 @@ struct RuleLinker {
         for (name, place) in self.reader.replacements.rules {
             guard let index = self.indices[name], let literal = self.reader.definitions[index].literal else { continue }
             let shown = "the tags in the pattern of \(name) are not replaced"
-            guard let source = self.reader.replacements.expanding(literal.source) else {
-                self.report(.warning, place, "\(shown): it would be far too long")
-                continue
+            let replacements = self.reader.replacements
+            let expansions = [false, true].lazy.map { replacements.expanding(literal.source, sharing: $0) }
+            var problem: PatternLiteral.Failure?
+            // The plain form is the one that can be looked for together with others; PCRE2 does not take it at any length.
+            for case let source? in expansions where source != literal.source {
+                var expanded = literal
+                expanded.source = source
+                do {
+                    self.rules[index].test.replacePattern(try expanded.compile().pattern)
+                    problem = nil
+                    break
+                } catch {
+                    problem = error
+                }
             }
-            guard source != literal.source else { continue }
-            var expanded = literal
-            expanded.source = source
-            do {
-                self.rules[index].test.replacePattern(try expanded.compile().pattern)
-            } catch {
-                self.report(.warning, place, "\(shown): \(error.message)", hint: error.hint)
+            if expansions.allSatisfy({ $0 == nil }) {
+                self.report(.warning, place, "\(shown): it would be far too long")
+            } else if let problem {
+                self.report(.warning, place, "\(shown): \(problem.message)", hint: problem.hint)
             }
         }
     }
