@@ -105,25 +105,33 @@ struct ReceivedMatcher {
     /// The pattern at the start of the line.
     mutating func matches(_ pattern: [ReceivedPattern]) -> Bool {
         self.reset()
+        guard self.hasTexts(of: pattern) else { return false }
         return self.match(pattern[...], at: 0) != nil
     }
 
     /// The first place where the pattern fits.
     mutating func find(_ pattern: [ReceivedPattern], from start: Int = 0) -> Range<Int>? {
         self.reset()
+        guard self.hasTexts(of: pattern) else { return nil }
         var index = start
         while index <= self.line.count {
             if case .text(let text)? = pattern.first {
                 guard let next = self.next(text, from: index) else { return nil }
                 index = next
             }
-            if let end = self.match(pattern[...], at: index) { return index..<end }
+            if self.mayBegin(pattern.first, at: index), let end = self.match(pattern[...], at: index) { return index..<end }
             index += 1
         }
         return nil
     }
 
     func contains(_ text: String) -> Bool { self.next(Array(text.utf8), from: 0) != nil }
+
+    /// Whether the texts that the pattern cannot do without are somewhere in the line: a cheap look that spares most tries.
+    private func hasTexts(of pattern: [ReceivedPattern]) -> Bool {
+        for case .text(let text) in pattern where self.next(text, from: 0) == nil { return false }
+        return true
+    }
 
     private func next(_ text: [UInt8], from start: Int) -> Int? {
         guard let first = text.first else { return start }
@@ -195,9 +203,12 @@ struct ReceivedMatcher {
         case .anything(let slot, let minimum, false):
             return self.advance(slot, start, minimum: minimum, rest)
         case .optional(let group):
-            return self.match(group + rest, at: start) ?? self.match(rest, at: start)
+            if self.mayBegin(group.first, at: start), let end = self.match(group + rest, at: start) { return end }
+            return self.match(rest, at: start)
         case .oneOf(let groups):
-            for group in groups { if let end = self.match(group + rest, at: start) { return end } }
+            for group in groups where self.mayBegin(group.first, at: start) {
+                if let end = self.match(group + rest, at: start) { return end }
+            }
             return nil
         case .not(let group):
             return self.match(group[...], at: start) == nil ? self.match(rest, at: start) : nil
@@ -218,7 +229,7 @@ struct ReceivedMatcher {
         let saved = slot.map { self.captures[$0.rawValue] }
         var end = longest
         while end >= start + minimum, self.steps < Self.maximumSteps {
-            if self.canFollow(rest.first, at: end) {
+            if self.mayBegin(rest.first, at: end) {
                 if let slot { self.captures[slot.rawValue] = start..<end }
                 if let result = self.match(rest, at: end) { return result }
             } else {
@@ -239,7 +250,7 @@ struct ReceivedMatcher {
         let saved = slot.map { self.captures[$0.rawValue] }
         var end = start + minimum
         while end <= self.line.count, self.steps < Self.maximumSteps {
-            if self.canFollow(rest.first, at: end) {
+            if self.mayBegin(rest.first, at: end) {
                 if let slot { self.captures[slot.rawValue] = start..<end }
                 if let result = self.match(rest, at: end) { return result }
             } else {
@@ -251,9 +262,28 @@ struct ReceivedMatcher {
         return nil
     }
 
-    /// Says quickly that there is no use in trying.
-    private func canFollow(_ element: ReceivedPattern?, at index: Int) -> Bool {
-        guard case .text(let text)? = element, let first = text.first else { return true }
-        return index < self.line.count && self.line[index] == first
+    /// Says quickly that there is no use in trying: most tries end at the first octet.
+    private func mayBegin(_ element: ReceivedPattern?, at index: Int) -> Bool {
+        guard let element else { return true }
+        switch element {
+        case .text(let text):
+            return text.first.map { index < self.line.count && self.line[index] == $0 } ?? true
+        case .caseless(let text):
+            return text.first.map { index < self.line.count && self.line[index].lowercased == $0 } ?? true
+        case .words(_, let minimum):
+            return minimum == 0 || index < self.line.count && !self.line[index].isSpace
+        case .run(_, let set, let counts):
+            return counts.lowerBound == 0 || index < self.line.count && set.contains(self.line[index])
+        case .capture(_, let group):
+            return self.mayBegin(group.first, at: index)
+        case .oneOf(let groups):
+            return groups.contains { self.mayBegin($0.first, at: index) }
+        case .boundary:
+            return self.isBoundary(index)
+        case .end:
+            return index == self.line.count
+        case .ip, .loopback, .captured, .anything, .optional, .not:
+            return true
+        }
     }
 }
