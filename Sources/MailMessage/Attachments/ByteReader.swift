@@ -13,7 +13,9 @@ extension [UInt8] {
 
     /// nil too where the number is larger than any size.
     func littleEndian64(_ offset: Int) -> Int? {
-        guard let low = self.littleEndian32(offset), let high = self.littleEndian32(offset + 4), high < 1 << 30 else { return nil }
+        guard let low = self.littleEndian32(offset), let high = self.littleEndian32(offset + 4), high < 1 << 30 else {
+            return nil
+        }
         return low | high << 32
     }
 

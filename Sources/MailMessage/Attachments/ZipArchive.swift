@@ -34,7 +34,9 @@ package struct ZipArchive: Sendable {
     /// nil for what is no zip file.
     package init?(_ bytes: [UInt8]) {
         self.bytes = bytes
-        if let end = bytes.lastRange(of: Self.endOfDirectory, from: bytes.count - Self.maximumTail), self.readDirectory(end.lowerBound) {
+        if let end = bytes.lastRange(of: Self.endOfDirectory, from: bytes.count - Self.maximumTail),
+            self.readDirectory(end.lowerBound)
+        {
             return
         }
         guard bytes.has(Self.localHeader) else { return nil }
@@ -73,7 +75,9 @@ package struct ZipArchive: Sendable {
 extension ZipArchive {
     /// APPNOTE §4.3.12 and §4.3.16.
     private mutating func readDirectory(_ end: Int) -> Bool {
-        guard var size = self.bytes.littleEndian32(end + 12), var start = self.bytes.littleEndian32(end + 16) else { return false }
+        guard var size = self.bytes.littleEndian32(end + 12), var start = self.bytes.littleEndian32(end + 16) else {
+            return false
+        }
         var behind = end
         if start == 0xffff_ffff || size == 0xffff_ffff, let large = self.largeDirectory(end) {
             (size, start, behind) = large
@@ -101,9 +105,13 @@ extension ZipArchive {
     /// APPNOTE §4.3.14 and §4.3.15.
     private func largeDirectory(_ end: Int) -> (size: Int, start: Int, behind: Int)? {
         let locator = end - 20
-        guard self.bytes.has(Self.zip64Locator, at: locator), let record = self.bytes.littleEndian64(locator + 8) else { return nil }
+        guard self.bytes.has(Self.zip64Locator, at: locator), let record = self.bytes.littleEndian64(locator + 8) else {
+            return nil
+        }
         guard self.bytes.has(Self.zip64End, at: record) else { return nil }
-        guard let size = self.bytes.littleEndian64(record + 40), let start = self.bytes.littleEndian64(record + 48) else { return nil }
+        guard let size = self.bytes.littleEndian64(record + 40), let start = self.bytes.littleEndian64(record + 48) else {
+            return nil
+        }
         return (size, start, record)
     }
 
@@ -135,7 +143,9 @@ extension ZipArchive {
     private func readLargeNumbers(_ start: Int, _ length: Int, into member: inout Member) {
         var position = start
         let end = min(start + length, self.bytes.count)
-        while position + 4 <= end, let tag = self.bytes.littleEndian16(position), let size = self.bytes.littleEndian16(position + 2) {
+        while position + 4 <= end, let tag = self.bytes.littleEndian16(position),
+            let size = self.bytes.littleEndian16(position + 2)
+        {
             if tag == 1 {
                 var place = position + 4
                 if member.size == 0xffff_ffff, let value = self.bytes.littleEndian64(place) {

@@ -64,7 +64,10 @@ extension RuleEvaluator {
             return view.exists ? [view.bytes] : match.ifUnset.isEmpty ? [] : [match.ifUnset]
         case .mimeHeader(let selector, _): return views.parts.compactMap { selector.text(ofPart: $0) }
         case .envelope(let field, _): return [field.text(of: views.envelope)]
-        case .attachment(let field, _): return views.parts.filter(\.isAttachment).compactMap { field.text(of: $0) }
+        case .attachment(let field, _):
+            return views.parts.enumerated().filter { $0.element.isAttachment }.flatMap { number, part in
+                field.texts(of: part, field.looksInside ? views.attachmentContent(ofPart: number) : nil)
+            }
         case .headerExists, .meta, .function, .unavailable: return []
         }
     }

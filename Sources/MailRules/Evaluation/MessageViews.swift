@@ -12,6 +12,8 @@ final class MessageViews {
     private(set) lazy var full: [UInt8] = self.subject.fullText()
     private(set) lazy var parts: [SubjectPart] = self.subject.mimeParts()
 
+    func attachmentContent(ofPart index: Int) -> AttachmentContent? { self.subject.attachmentContent(ofPart: index) }
+
     private var headers: [HeaderSelector: HeaderView] = [:]
 
     init(_ subject: any RuleSubject, envelope: Envelope) {

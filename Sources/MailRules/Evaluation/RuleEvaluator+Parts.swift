@@ -1,3 +1,4 @@
+import MailMessage
 import MailTypes
 import PatternKit
 
@@ -55,13 +56,19 @@ extension RuleEvaluator {
     ) -> Bool {
         guard !rules.isEmpty else { return true }
         guard budget.look() else { return false }
-        let attachments = views.parts.filter(\.isAttachment)
+        let attachments = views.parts.enumerated().filter { $0.element.isAttachment }
+        // Made once for all rules, and only where one looks inside.
+        let looksInside = rules.contains { $0.field.looksInside && !self.tally.isOff($0.rule.index) }
+        let contents = looksInside ? attachments.map { views.attachmentContent(ofPart: $0.offset) } : []
+        for content in contents { _ = budget.spend(content?.members.count ?? 0) }
         for (field, rule) in rules where !self.tally.isOff(rule.index) {
-            for part in attachments {
-                guard let text = field.text(of: part) else { continue }
-                guard budget.spend(text.count) else { return false }
-                self.test(rule, in: text) { self.told("attachment", part.path, $0, text) }
-                if self.tally.isOff(rule.index) || self.isDone(rule) { break }
+            search: for (number, attachment) in attachments.enumerated() {
+                let part = attachment.element
+                for text in field.texts(of: part, contents.isEmpty ? nil : contents[number]) {
+                    guard budget.spend(text.count) else { return false }
+                    self.test(rule, in: text) { self.told("attachment", part.path, $0, text) }
+                    if self.tally.isOff(rule.index) || self.isDone(rule) { break search }
+                }
             }
         }
         return true
@@ -84,10 +91,25 @@ extension RuleEvaluator {
 }
 
 extension AttachmentField {
-    func text(of part: SubjectPart) -> [UInt8]? {
+    func texts(of part: SubjectPart, _ content: AttachmentContent?) -> [[UInt8]] {
         switch self {
-        case .name: part.fileName.map { Array($0.utf8) }
-        case .type: Array(part.type.utf8)
+        case .name:
+            return part.fileName.map { [Array($0.utf8)] } ?? []
+        case .extension:
+            guard let name = part.fileName, let dot = name.lastIndex(of: ".") else { return [] }
+            return [Array(name[name.index(after: dot)...].lowercased().utf8)]
+        case .type:
+            return [Array(part.type.utf8)]
+        case .content:
+            return content?.kind.map { [Array($0.utf8)] } ?? []
+        case .member:
+            return content?.members.map(\.path) ?? []
+        case .memberContent:
+            return content?.members.compactMap { $0.kind.map { Array($0.utf8) } } ?? []
+        case .archive:
+            guard let content else { return [] }
+            let words = (content.isEncrypted ? ["encrypted"] : []) + (content.isCut ? ["cut"] : [])
+            return words.isEmpty ? [] : [Array(words.joined(separator: " ").utf8)]
         }
     }
 }

@@ -59,6 +59,8 @@ package protocol RuleSubject {
     /// The whole message with LF as line end.
     func fullText() -> [UInt8]
     func mimeParts() -> [SubjectPart]
+    /// What the part with that number in `mimeParts` holds; nil when that cannot be told.
+    func attachmentContent(ofPart index: Int) -> AttachmentContent?
     func path(ofPart index: Int) -> String
     /// The hops of the message.
     var relays: RelayPath { get }
@@ -71,6 +73,10 @@ extension RuleSubject {
     package var relays: RelayPath { RelayPath() }
     package var envelopeSenderField: String? { nil }
     package var registrars: RegistrarBoundaries { .standard }
+}
+
+extension RuleSubject {
+    package func attachmentContent(ofPart index: Int) -> AttachmentContent? { nil }
 }
 
 /// A parsed message as rules see it.
@@ -118,6 +124,11 @@ final class MessageSubject: RuleSubject {
     func rawBodySegments() -> [TextSegment] { self.text.rawBody }
     func links() -> [MessageURI] { self.text.uris }
     func fullText() -> [UInt8] { lineFeedsOnly(self.message.bytes[...]) }
+
+    func attachmentContent(ofPart index: Int) -> AttachmentContent? {
+        guard self.message.parts.indices.contains(index), !self.message.parts[index].isContainer else { return nil }
+        return AttachmentContent(self.message.content(of: self.message.parts[index]))
+    }
 
     func mimeParts() -> [SubjectPart] {
         self.message.parts.map { part in

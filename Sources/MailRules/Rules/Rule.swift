@@ -31,8 +31,28 @@ package enum EnvelopeField: String, Hashable, Sendable, CaseIterable {
 
 /// What of an attachment `attachment` rules look at.
 package enum AttachmentField: String, Hashable, Sendable, CaseIterable {
+    /// As its sender gives it.
     case name
+    /// Behind the last dot of the name, in lower case.
+    case `extension`
+    /// As its sender declares it.
     case type
+    /// What it really is, told by its first octets: `application/x-msdownload`.
+    case content
+    /// The path of each file inside an archive, archives within it included.
+    case member
+    /// What each file inside an archive really is.
+    case memberContent = "member_content"
+    /// `encrypted` and `cut` (not all that is inside could be looked at), as far as they are true.
+    case archive
+
+    /// Whether the attachment must be decoded for it.
+    var looksInside: Bool {
+        switch self {
+        case .name, .extension, .type: false
+        case .content, .member, .memberContent, .archive: true
+        }
+    }
 }
 
 /// What a rule asks of a message.

@@ -56,7 +56,9 @@ struct OLEMacroFacts {
     }
 
     private func value(_ pattern: Pattern?, _ field: [UInt8]) -> [UInt8] {
-        guard let pattern, case .match = self.matcher.search(pattern, in: field), let range = self.matcher.capture(1) else { return [] }
+        guard let pattern, case .match = self.matcher.search(pattern, in: field), let range = self.matcher.capture(1) else {
+            return []
+        }
         var value = Array(field[range])
         while let last = value.last, last.isSpaceOctet { value.removeLast() }
         return value
@@ -192,7 +194,9 @@ extension OLEMacroFacts {
         }
         if let types = zip.members.first(where: { $0.name.elementsEqual("[Content_Types].xml".utf8) }) {
             isDocument = true
-            if !self.hasMacro, let text = self.content(of: types, in: zip), Marks.macroTypes.contains(where: { self.matches($0, text) }) {
+            if !self.hasMacro, let text = self.content(of: types, in: zip),
+                Marks.macroTypes.contains(where: { self.matches($0, text) })
+            {
                 self.hasMacro = true
             }
         }
@@ -223,7 +227,9 @@ extension OLEMacroFacts {
             start = next
             guard case .match = self.matcher.search(relation, in: piece), let range = self.matcher.capture(1) else { continue }
             var target = Array(piece[range])
-            if Marks.webArchives.contains(where: { self.matches($0, target) }), self.webArchiveLinks.count < Self.maximumWebArchiveLinks {
+            if Marks.webArchives.contains(where: { self.matches($0, target) }),
+                self.webArchiveLinks.count < Self.maximumWebArchiveLinks
+            {
                 self.webArchiveLinks.insert(target)
             }
             if self.matches(Marks.webArchivePrefix, target) { target.removeFirst("mhtml:".utf8.count) }
