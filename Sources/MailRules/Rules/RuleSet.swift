@@ -13,6 +13,8 @@ package final class RuleSet: Sendable {
     /// Metas (indices in `rules`), each behind those that it asks for.
     let metaOrder: [Int]
     let plan: EvaluationPlan
+    /// Shared by all evaluators of the set.
+    let strikes = RuleStrikes()
 
     package var ruleCount: Int { self.rules.count }
 

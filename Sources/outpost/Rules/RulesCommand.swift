@@ -5,7 +5,8 @@ struct RulesCommand: AsyncParsableCommand {
         commandName: "rules",
         abstract: "Examine, test, try and rehearse filter rules.",
         subcommands: [
-            RulesLint.self, RulesList.self, RulesExplain.self, RulesTest.self, RulesCompile.self, RulesTry.self, RulesDiff.self, RulesBench.self,
+            RulesLint.self, RulesList.self, RulesExplain.self, RulesTest.self, RulesCompile.self, RulesTry.self, RulesDiff.self,
+            RulesBench.self,
         ]
     )
 }
