@@ -28,7 +28,7 @@ FROM ${RUNTIME_IMAGE}
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends \
-        ca-certificates libclamav12 libpcre2-8-0 libsqlite3-0 libssl3 libstdc++6 libunbound8 publicsuffix zlib1g \
+        ca-certificates libclamav12 libpcre2-8-0 libsqlite3-0 libssl3 libstdc++6 libunbound8 libvectorscan5 publicsuffix zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10025 --home-dir /var/lib/outpost --shell /usr/sbin/nologin outpost \
     && install -d -o outpost -g outpost -m 0700 /var/lib/outpost \

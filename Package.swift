@@ -147,7 +147,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "ConfigurationFile", "MailPolicy", "MailRules", "MailTypes", "SMTPCore", "SMTPServer", "SMTPClient",
+                "Gateway", "ConfigurationFile", "MailPolicy", "MailRules", "PatternKit", "MailTypes", "SMTPCore", "SMTPServer",
+                "SMTPClient",
                 "ContentStorage", "MailStore", "OpenSSLKit", "VirusScan", "OutpostTestKit", nioCore, nioPosix, nioEmbedded,
                 logging,
             ]

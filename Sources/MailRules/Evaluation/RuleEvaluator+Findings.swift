@@ -2,7 +2,7 @@ import MailTypes
 
 /// What was found, told for those who decide and for people.
 extension RuleEvaluator {
-    func findings(_ views: MessageViews, isWhole: Bool) -> RuleFindings {
+    func findings(_ views: MessageViews, isWhole: Bool, resting: [Int]) -> RuleFindings {
         var findings = RuleFindings()
         for index in self.tally.hits.sorted() {
             let rule = self.ruleSet.rules[index]
@@ -17,7 +17,7 @@ extension RuleEvaluator {
         }
         if case .shortcircuit(let rule) = self.earlyEnd { findings.hits.append(self.shortcircuitHit(of: rule)) }
         findings.earlyEnd = self.earlyEnd
-        findings.suspended = self.tally.suspended.sorted().map { self.ruleSet.rules[$0].name }
+        findings.suspended = (self.tally.suspended + resting).sorted().map { self.ruleSet.rules[$0].name }
         findings.failure = isWhole ? nil : .timedOut
         return findings
     }

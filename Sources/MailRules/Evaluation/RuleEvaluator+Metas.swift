@@ -8,6 +8,7 @@ extension RuleEvaluator {
                 self.tally.setUnknown(meta.index)
                 continue
             }
+            if meta.needsHit, !self.hasHit(among: meta.references) { continue }
             let value = meta.expression.evaluate(stack: &self.stack) { name in
                 meta.references[name].map { self.tally.values[$0] } ?? 0
             }
@@ -21,6 +22,11 @@ extension RuleEvaluator {
             self.hit(meta.index, value: value <= 0 ? 1 : value, self.places(of: meta.references))
         }
         return true
+    }
+
+    private func hasHit(among references: [Int?]) -> Bool {
+        for case let index? in references where self.tally.values[index] != 0 { return true }
+        return false
     }
 
     /// A meta points to the first place of each rule it asks for.

@@ -87,8 +87,13 @@ package final class RuleEvaluator {
         self.finder.begin()
         self.earlyEnd = nil
         for name in skipping { if let index = self.ruleSet.indices[name] { self.tally.turnOff(index) } }
+        let resting = self.ruleSet.strikes.resting
+        for rule in resting { self.tally.turnOff(rule) }
         let isWhole = self.run(views, context, budget, goal)
-        return self.findings(views, isWhole: isWhole)
+        self.ruleSet.strikes.record(blown: self.tally.suspended)
+        var findings = self.findings(views, isWhole: isWhole, resting: resting)
+        findings.cuts = context.map { $0.text.cuts.map(\.rawValue).sorted() } ?? []
+        return findings
     }
 
     /// - Returns: false if the time was up before all was done.

@@ -7,6 +7,17 @@ struct MetaRule: Sendable {
     let references: [Int?]
     /// Has a score or an action; another one only serves those that ask for it.
     let isActive: Bool
+    /// Has no hit when none of the rules has one, which is so for most metas and most messages.
+    let needsHit: Bool
+
+    init(index: Int, expression: MetaExpression, references: [Int?], isActive: Bool) {
+        self.index = index
+        self.expression = expression
+        self.references = references
+        self.isActive = isActive
+        var stack: [Double] = []
+        self.needsHit = expression.evaluate(stack: &stack) { _ in 0 } == 0
+    }
 }
 
 /// Finds for each meta the stage behind which its value is known, as SpamAssassin 4.0.1 does it.

@@ -15,6 +15,8 @@ package final class RuleSet: Sendable {
     let plan: EvaluationPlan
     /// Whether a rule looks at who really sent a message: then rules wait for the answer.
     package let looksAtAuthentication: Bool
+    /// Shared by all evaluators of the set.
+    let strikes = RuleStrikes()
 
     package var ruleCount: Int { self.rules.count }
 
