@@ -6,6 +6,8 @@ struct EvalFunction: Sendable {
     enum Nature: Hashable, Sendable {
         /// Nothing.
         case local
+        /// What the gateway has found out about the sender of the message; without that it never hits.
+        case sender
         /// Answers from the network; such rules never hit here unless a resolver has them.
         case network
         /// What was learnt from earlier messages.

@@ -19,10 +19,11 @@ package struct RuleEnvironment: Hashable, Sendable {
     private static let pluginPrefix = "Mail::SpamAssassin::Plugin::"
     private static let languagePrefix = "Mail::SpamAssassin::Conf::"
 
-    /// Plugins whose part is built in: those of the language, and those with functions that need neither network nor learning.
+    /// Plugins whose part is built in: those of the language, and those with functions that need neither network nor
+    /// learning of their own.
     private static let implementedPlugins: Set<String> = {
         let language = ["Check", "MIMEHeader", "Outpost", "ReplaceTags", "Shortcircuit", "URIDetail"]
-        let functions = EvalCatalogue.functions.values.filter { $0.nature == .local }.map(\.plugin)
+        let functions = EvalCatalogue.functions.values.filter { $0.nature == .local || $0.nature == .sender }.map(\.plugin)
         return Set((language + functions).map { pluginPrefix + $0 })
     }()
 
