@@ -167,3 +167,16 @@ let package = Package(
 func layerTestKit() -> Target {
     .target(name: "OutpostTestKit", path: "Tests/OutpostTestKit", swiftSettings: settings)
 }
+
+// Fuzzing needs an entry point of libFuzzer's in place of `main`, so its program is there only when `scripts/fuzz` asks for it.
+if Context.environment["OUTPOST_FUZZING"] != nil {
+    package.products.append(.executable(name: "outpost-fuzz", targets: ["outpost-fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "outpost-fuzz",
+            dependencies: ["MailTypes", "MailMessage", "MailRules", "SenderAuth"],
+            path: "Fuzzing",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}
