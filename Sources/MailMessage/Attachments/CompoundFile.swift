@@ -24,12 +24,17 @@ package struct CompoundFile: Sendable {
     private var miniFAT: [UInt32] = []
     private var miniStream: [UInt8] = []
 
+    /// Octets of the header ([MS-CFB] §2.2).
+    private static let headerSize = 512
+
     package static let signature: [UInt8] = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]
 
     /// nil for what is no compound file.
     package init?(_ bytes: [UInt8]) {
         self.bytes = bytes
-        guard bytes.has(Self.signature), let shift = bytes.littleEndian16(30), shift == 9 || shift == 12 else { return nil }
+        guard bytes.count >= Self.headerSize, bytes.has(Self.signature), let shift = bytes.littleEndian16(30),
+            shift == 9 || shift == 12
+        else { return nil }
         guard let miniShift = bytes.littleEndian16(32), (3...9).contains(miniShift) else { return nil }
         self.sectorSize = 1 << shift
         self.miniSectorSize = 1 << miniShift
@@ -93,7 +98,7 @@ extension CompoundFile {
     /// [MS-CFB] §2.3, §2.5: 109 sectors of the table are named in the header, more in a chain of sectors.
     private mutating func readFAT() {
         let sectors = self.bytes.count / self.sectorSize + 1
-        var numbers = Self.numbers(self.bytes[76..<min(512, self.bytes.count)])
+        var numbers = Self.numbers(self.bytes[76..<Self.headerSize])
         var next = self.bytes.littleEndian32(68) ?? Self.endOfChain
         var steps = 0
         while steps < sectors, let sector = self.sector(next) {
