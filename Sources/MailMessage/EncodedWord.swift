@@ -14,7 +14,11 @@ enum EncodedWord {
     /// Text with its encoded words decoded to UTF-8. White space between two words goes (RFC 2047 §6.2); words of one
     /// charset side by side are joined before decoding, because senders split characters between them. Text outside of
     /// words stays as it is.
-    static func decode(_ bytes: [UInt8]) -> [UInt8] {
+    /// - Parameter convert: makes UTF-8 of the text of words, given with the name of its charset.
+    static func decode(
+        _ bytes: [UInt8],
+        convert: (_ text: [UInt8], _ charset: [UInt8]) -> [UInt8] = { Charset.toUTF8($0, named: String(decoding: $1, as: UTF8.self)) }
+    ) -> [UInt8] {
         guard var next = self.nextWord(bytes, from: 0) else { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
@@ -32,7 +36,7 @@ enum EncodedWord {
                 content.append(contentsOf: self.content(bytes, word))
                 following = self.nextWord(bytes, from: word.end)
             }
-            result.append(contentsOf: Charset.toUTF8(content, named: String(decoding: bytes[charset], as: UTF8.self)))
+            result.append(contentsOf: convert(content, Array(bytes[charset])))
             position = word.end
             guard let found = following else { break }
             if self.isBlank(bytes, position..<found.start) { position = found.start }

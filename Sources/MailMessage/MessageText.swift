@@ -41,6 +41,11 @@ package final class MessageText {
         self.limits = limits
     }
 
+    /// A field's value as rules see it; `ParsedMessage.decodedValue` is what people read.
+    package func decodedValue(of field: HeaderField) -> [UInt8] {
+        FilterField.decode(Array(self.message.bytes[field.value]), named: Array(self.message.bytes[field.name]))
+    }
+
     /// The message as SpamAssassin takes it apart.
     package lazy var reading = FilterMessage(self.message.bytes)
 
@@ -147,7 +152,7 @@ extension MessageText {
 
     /// The last subject counts.
     private var subject: [UInt8] {
-        self.message.fields(named: "subject").last.map { self.message.decodedValue(of: $0) } ?? []
+        self.message.fields(named: "subject").last.map(self.decodedValue) ?? []
     }
 
     /// Characters up to U+00FF as one octet each.

@@ -178,15 +178,15 @@ struct EvaluatorTests {
 
     @Test("MIME headers and attachments")
     func parts() throws {
-        let subject = SampleSubject(parts: [
-            SubjectPart(path: "1", fields: [SubjectField("Content-Type", "text/plain")], type: "text/plain", fileName: nil),
-            SubjectPart(
-                path: "2",
-                fields: [SubjectField("Content-Type", "application/zip; name=x.zip")],
-                type: "application/zip",
-                fileName: "x.pdf.zip"
-            ),
-        ])
+        let subject = SampleSubject(
+            parts: [
+                SubjectPart(path: "1", type: "text/plain", fileName: nil),
+                SubjectPart(path: "2", type: "application/zip", fileName: "x.pdf.zip"),
+            ],
+            partFields: [
+                [SubjectField("Content-Type", "text/plain")], [SubjectField("Content-Type", "application/zip; name=x.zip")],
+            ]
+        )
         let rules = """
             mimeheader M1 Content-Type =~ /^application\\/zip/
             mimeheader M2 Content-Type !~ /^application\\/zip/

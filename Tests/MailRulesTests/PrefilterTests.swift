@@ -113,10 +113,7 @@ struct PrefilterTests {
                 raw: ["\(word)\n", "w4"],
                 uris: ["http://\(word)/"],
                 full: "Subject: \(word)\n\n",
-                parts: [
-                    SubjectPart(path: "1", fields: [SubjectField("Content-Type", word)], type: "text/plain", fileName: nil),
-                    SubjectPart(path: "2", fields: [], type: "text/plain", fileName: nil),
-                ]
+                partFields: [[SubjectField("Content-Type", word)], []]
             )
             let expected = plain.evaluate(subject, envelope: sampleEnvelope)
             #expect(fast.evaluate(subject, envelope: sampleEnvelope) == expected)

@@ -10,6 +10,7 @@ struct SampleSubject: RuleSubject {
     var uris: [String] = []
     var full = ""
     var parts: [SubjectPart] = []
+    var partFields: [[SubjectField]] = []
 
     func allFields() -> [SubjectField] {
         var lines: [String] = []
@@ -43,6 +44,7 @@ struct SampleSubject: RuleSubject {
     func links() -> [MessageURI] { self.uris.map { MessageURI(bytes: Array($0.utf8), part: 0, offset: 7) } }
     func fullText() -> [UInt8] { Array(self.full.utf8) }
     func mimeParts() -> [SubjectPart] { self.parts }
+    func partHeaders() -> [PartHeader] { zip(1..., self.partFields).map { PartHeader(path: "\($0)", fields: $1) } }
     func path(ofPart index: Int) -> String { "1" }
 }
 

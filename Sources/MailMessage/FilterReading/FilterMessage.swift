@@ -63,6 +63,8 @@ package struct FilterPart: Sendable {
     package var charset: [UInt8]?
     /// From Content-Disposition, else from Content-Type; as the decoded field has it.
     package var name: [UInt8]?
+    /// The header, in order.
+    package var fields: [FilterField] = []
     /// The last fields of the name, unfolded and decoded; nil where there is none.
     package var contentType: [UInt8]?
     package var contentDisposition: [UInt8]?

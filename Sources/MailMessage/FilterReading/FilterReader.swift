@@ -26,6 +26,7 @@ struct FilterReader {
     }
 
     private struct Headers {
+        var fields: [FilterField] = []
         var contentType: [UInt8]?
         var contentDisposition: [UInt8]?
         var contentTransferEncoding: [UInt8]?
@@ -66,6 +67,7 @@ struct FilterReader {
     private mutating func addPart(parent: Int?, type: [UInt8], headers: Headers) -> Int {
         let index = self.parts.count
         var part = FilterPart(index: index, depth: parent.map { self.parts[$0].depth + 1 } ?? 0, type: type)
+        part.fields = headers.fields
         part.contentType = headers.contentType
         part.contentDisposition = headers.contentDisposition
         part.contentTransferEncoding = headers.contentTransferEncoding
@@ -204,17 +206,16 @@ extension FilterReader {
     }
 
     private static func store(_ text: [UInt8], _ name: Range<Int>, _ value: Range<Int>, _ headers: inout Headers) {
+        let end = text[value].last == .lineFeed ? value.upperBound - 1 : value.upperBound
+        let field = FilterField(name: Array(text[name]), raw: Array(text[value.lowerBound..<end]))
+        headers.fields.append(field)
         if text.matches(FieldName.contentType, in: name) {
-            headers.contentType = Self.decoded(text, value)
+            headers.contentType = field.decoded
         } else if text.matches(FieldName.contentDisposition, in: name) {
-            headers.contentDisposition = Self.decoded(text, value)
+            headers.contentDisposition = field.decoded
         } else if text.matches(FieldName.contentTransferEncoding, in: name) {
-            headers.contentTransferEncoding = Self.decoded(text, value)
+            headers.contentTransferEncoding = field.decoded
         }
-    }
-
-    private static func decoded(_ text: [UInt8], _ value: Range<Int>) -> [UInt8] {
-        EncodedWord.decode(Unfolding.unfold(text, value))
     }
 
     /// The end of a field's name, when the line is a field.
@@ -386,7 +387,8 @@ extension FilterReader {
     @discardableResult
     private static func endField(_ open: inout OpenPart) -> [UInt8]? {
         guard !open.field.isEmpty, let colon = open.field.firstIndex(of: 0x3a) else { return nil }
-        Self.store(open.field, 0..<colon, (colon + 1)..<open.field.count, &open.headers)
+        let value = open.field[(colon + 1)...].firstIndex { !$0.isSpace } ?? open.field.count
+        Self.store(open.field, 0..<colon, value..<open.field.count, &open.headers)
         defer { open.field = [] }
         return [UInt8](open.field[..<colon]).lowercasedASCII()
     }

@@ -62,7 +62,7 @@ extension RuleEvaluator {
         case .header(let selector, let match):
             let view = views.header(selector)
             return view.exists ? [view.bytes] : match.ifUnset.isEmpty ? [] : [match.ifUnset]
-        case .mimeHeader(let selector, _): return views.parts.compactMap { selector.text(ofPart: $0) }
+        case .mimeHeader(let selector, _): return views.partHeaders.compactMap { selector.text(of: $0) }
         case .envelope(let field, _): return [field.text(of: views.envelope)]
         case .attachment(let field, _):
             return views.parts.enumerated().filter { $0.element.isAttachment }.flatMap { number, part in

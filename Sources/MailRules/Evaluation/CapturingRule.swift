@@ -71,8 +71,8 @@ struct CapturingRule: Sendable {
 
     private func searchParts(_ selector: HeaderSelector, _ search: inout CaptureSearch, _ context: EvalContext) {
         var joined: [UInt8] = []
-        for (number, part) in zip(1..., context.views.parts) where self.parts.contains(number) {
-            let text = selector.text(ofPart: part) ?? self.match.ifUnset
+        for (number, part) in zip(1..., context.views.partHeaders) where self.parts.contains(number) {
+            let text = selector.text(of: part) ?? self.match.ifUnset
             guard self.joinsParts else {
                 search.run(text, view: "mimeheader", part: part.path)
                 if search.hits > 0 { return }

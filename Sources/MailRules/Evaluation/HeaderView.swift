@@ -67,7 +67,7 @@ extension HeaderSelector {
         self.isRaw ? HeaderSelector.unfolded(field.raw) + [0x0a] : field.decoded + [0x0a]
     }
 
-    private static func unfolded(_ raw: [UInt8]) -> [UInt8] {
+    static func unfolded(_ raw: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var index = 0
         while index < raw.count {

@@ -11,6 +11,7 @@ final class MessageViews {
     private(set) lazy var links: [MessageURI] = self.subject.links()
     private(set) lazy var full: [UInt8] = self.subject.fullText()
     private(set) lazy var parts: [SubjectPart] = self.subject.mimeParts()
+    private(set) lazy var partHeaders: [PartHeader] = self.subject.partHeaders()
 
     func attachmentContent(ofPart index: Int) -> AttachmentContent? { self.subject.attachmentContent(ofPart: index) }
 

@@ -8,7 +8,7 @@ extension RuleEvaluator {
         guard !groups.isEmpty else { return true }
         guard budget.look() else { return false }
         for group in groups {
-            let texts = views.parts.map { group.selector.text(ofPart: $0) }
+            let texts = views.partHeaders.map { group.selector.text(of: $0) }
             let scanned = texts.lazy.map { $0 ?? [] }
             guard self.finder.scan(scanned, forGroup: group.patterns.first?.place?.group, budget) else { return false }
             for rule in group.patterns where !self.tally.isOff(rule.index) {
@@ -42,7 +42,7 @@ extension RuleEvaluator {
                     return true
                 }
             }
-            _ = self.search(rule, in: text) { self.told("mimeheader", views.parts[number].path, $0, text) }
+            _ = self.search(rule, in: text) { self.told("mimeheader", views.partHeaders[number].path, $0, text) }
             if self.tally.values[rule.index] > 0 || self.tally.isOff(rule.index) { return true }
         }
         if rule.isNegated { self.hit(rule.index, []) }
@@ -129,16 +129,19 @@ extension EnvelopeField {
 
 extension HeaderSelector {
     /// What a `mimeheader` rule looks at in one part: of several fields of a name the last; nil if there is none.
-    func text(ofPart part: SubjectPart) -> [UInt8]? {
+    /// Raw, a field that is not there is empty.
+    func text(of part: PartHeader) -> [UInt8]? {
         switch self.source {
         case .field(let name):
             let field = part.fields.last {
                 $0.name.count == name.utf8.count && $0.name.lazy.map(\.lowercased).elementsEqual(name.utf8)
             }
-            return field.map { (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
+            guard let field else { return self.isRaw ? [] : nil }
+            return (self.isRaw ? field.raw : field.decoded) + [0x0a]
         case .all:
-            let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
-            return part.fields.flatMap { $0.name + separator + (self.isRaw ? $0.raw : $0.decoded) + [0x0a] }
+            return part.fields.flatMap { field in
+                field.name + [0x3a, 0x20] + (self.isRaw ? Self.unfolded(field.raw) : field.decoded) + [0x0a]
+            }
         case .toCc, .messageID, .envelopeFrom, .allOf, .relays:
             return nil
         }

@@ -21,16 +21,14 @@ package struct SubjectField: Hashable, Sendable {
 package struct SubjectPart: Hashable, Sendable {
     /// `1`, `2.1`; empty for the message itself when that is multipart.
     package var path: String
-    package var fields: [SubjectField]
     /// `application/zip`
     package var type: String
     package var fileName: String?
     /// `attachment`, `inline` or nil.
     package var disposition: String?
 
-    package init(path: String, fields: [SubjectField], type: String, fileName: String?, disposition: String? = nil) {
+    package init(path: String, type: String, fileName: String?, disposition: String? = nil) {
         self.path = path
-        self.fields = fields
         self.type = type
         self.fileName = fileName
         self.disposition = disposition
@@ -42,6 +40,18 @@ package struct SubjectPart: Hashable, Sendable {
         if self.type.hasPrefix("multipart/") { return false }
         if self.fileName != nil || self.disposition == "attachment" { return true }
         return !self.type.hasPrefix("text/") && !self.type.hasPrefix("message/")
+    }
+}
+
+/// The header of a MIME part as `mimeheader` rules see it.
+package struct PartHeader: Hashable, Sendable {
+    /// As in `SubjectPart`, where both take the message apart in the same way.
+    package var path: String
+    package var fields: [SubjectField]
+
+    package init(path: String, fields: [SubjectField]) {
+        self.path = path
+        self.fields = fields
     }
 }
 
@@ -58,7 +68,10 @@ package protocol RuleSubject {
     func links() -> [MessageURI]
     /// The whole message with LF as line end.
     func fullText() -> [UInt8]
+    /// Parts as a mail program sees them.
     func mimeParts() -> [SubjectPart]
+    /// Headers of the parts as SpamAssassin sees them, each before those within it.
+    func partHeaders() -> [PartHeader]
     /// What the part with that number in `mimeParts` holds; nil when that cannot be told.
     func attachmentContent(ofPart index: Int) -> AttachmentContent?
     func path(ofPart index: Int) -> String
@@ -101,7 +114,7 @@ final class MessageSubject: RuleSubject {
         SubjectField(
             name: Array(self.message.bytes[field.name]),
             raw: lineFeedsOnly(self.message.bytes[field.value]),
-            decoded: self.message.decodedValue(of: field)
+            decoded: self.text.decodedValue(of: field)
         )
     }
 
@@ -114,10 +127,7 @@ final class MessageSubject: RuleSubject {
     }
 
     func decodingWords(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(UInt8(ascii: "=")) else { return bytes }
-        // The words are put into a field of their own; only names that have some come here.
-        let carrier = ParsedMessage(Array("X: ".utf8) + bytes.filter { $0 != 0x0d && $0 != 0x0a } + Array("\r\n\r\n".utf8))
-        return carrier.headerFields.first.map(carrier.decodedValue) ?? bytes
+        FilterField.decode(bytes, named: [])
     }
 
     func bodySegments() -> [TextSegment] { self.text.body }
@@ -134,11 +144,26 @@ final class MessageSubject: RuleSubject {
         self.message.parts.map { part in
             SubjectPart(
                 path: part.path,
-                fields: part.headerFields.map(self.field),
                 type: part.type + "/" + part.subtype,
                 fileName: part.fileName,
                 disposition: part.disposition
             )
+        }
+    }
+
+    func partHeaders() -> [PartHeader] {
+        let parts = self.text.reading.parts
+        var paths = Array(repeating: "", count: parts.count)
+        if parts[0].isLeaf { paths[0] = "1" }
+        // Parts follow the ones that they are in.
+        for part in parts {
+            for (number, child) in zip(1..., part.children) {
+                paths[child] = paths[part.index].isEmpty ? String(number) : paths[part.index] + ".\(number)"
+            }
+        }
+        return self.text.reading.depthFirst.map { part in
+            let fields = part.fields.map { SubjectField(name: $0.name, raw: $0.raw, decoded: $0.decoded) }
+            return PartHeader(path: paths[part.index], fields: fields)
         }
     }
 
