@@ -17,7 +17,9 @@ enum EncodedWord {
     /// - Parameter convert: makes UTF-8 of the text of words, given with the name of its charset.
     static func decode(
         _ bytes: [UInt8],
-        convert: (_ text: [UInt8], _ charset: [UInt8]) -> [UInt8] = { Charset.toUTF8($0, named: String(decoding: $1, as: UTF8.self)) }
+        convert: (_ text: [UInt8], _ charset: [UInt8]) -> [UInt8] = {
+            Charset.toUTF8($0, named: String(decoding: $1, as: UTF8.self))
+        }
     ) -> [UInt8] {
         guard var next = self.nextWord(bytes, from: 0) else { return bytes }
         var result: [UInt8] = []

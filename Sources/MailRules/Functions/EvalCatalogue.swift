@@ -20,6 +20,7 @@ enum EvalCatalogue {
         SubjectFunctions.all,
         BounceFunctions.all,
         FreemailFunctions.all,
+        NameSpoofFunctions.all,
         LinkFunctions.all,
         AntiVirusFunctions.all,
         AuthenticationResultsFunctions.all,

@@ -14,6 +14,7 @@ package struct FunctionSettings: Sendable {
     let hostLists: HostLists
     let subjectLists: SubjectLists
     let freemail: FreemailSettings
+    let nameSpoof: NameSpoofSettings
     let shorteners: LinkShorteners
     let authenticationResults: AuthenticationResultsSettings
     /// What is looked into for macros.
@@ -30,6 +31,7 @@ package struct FunctionSettings: Sendable {
         self.hostLists = HostLists(settings, problems: &problems)
         self.subjectLists = SubjectLists(settings)
         self.freemail = FreemailSettings(settings, problems: &problems)
+        self.nameSpoof = NameSpoofSettings(settings, problems: &problems)
         self.shorteners = LinkShorteners(settings)
         self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
         self.oleMacro = OLEMacroSettings(settings, problems: &problems)

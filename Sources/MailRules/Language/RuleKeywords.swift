@@ -28,6 +28,7 @@ enum RuleKeywords {
         all_spam_to blocklist_from blocklist_subject blocklist_to blocklist_uri_host body_part_scan_size
         clear_internal_networks clear_msa_networks clear_originating_ip_headers clear_trusted_networks clear_url_shortener
         clear_util_rb def_welcomelist_from_rcvd delist_uri_host enlist_addrlist enlist_uri_host envelope_sender_header
+        fns_add_addrlist fns_check fns_extrachars fns_ignore_dkim fns_ignore_headers fns_remove_addrlist
         freemail_domains freemail_welcomelist internal_networks more_spam_to msa_networks normalize_charset ok_locales
         originating_ip_headers rawbody_part_scan_size redirector_pattern shortcircuit_ham_score shortcircuit_max_spam_score
         shortcircuit_min_ham_score shortcircuit_spam_score trusted_networks unblocklist_from unwelcomelist_from
