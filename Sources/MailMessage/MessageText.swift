@@ -58,7 +58,7 @@ package final class MessageText {
     /// Text parts with transfer encoding undone and line ends as line feeds, nothing else, in chunks of 2 to 4 KiB.
     package lazy var rawBody: [TextSegment] = self.makeRawBody()
 
-    /// The links in `body` and in HTML, each with all its forms and where it stands.
+    /// The links in `body` and in HTML, each with all its forms and where it stands, and the domains of signatures.
     package lazy var links: [MessageLink] = self.makeLinks()
 
     /// `links` in all their forms: each as written, and its canonical forms where they differ, none twice.
@@ -191,6 +191,11 @@ extension MessageText {
             guard let html = part.html else { continue }
             if html.areLinksCut { self.cuts.insert(.htmlLinks) }
             for link in html.links { collector.add(link, part: part.part) }
+        }
+        for name in SignerLinks.fields where self.linkReading.includesSigners {
+            for field in self.message.fields(named: name) {
+                for link in SignerLinks.links(in: self.decodedValue(of: field)) { collector.add(signer: link) }
+            }
         }
         if collector.hasCut { self.cuts.insert(.links) }
         return collector.links

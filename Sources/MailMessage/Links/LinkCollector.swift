@@ -36,6 +36,20 @@ struct LinkCollector {
         self.links[index].anchorTexts = texts
     }
 
+    /// Adds the domain of a signature. It is no text of the message, so it has no forms that `uri` rules see.
+    mutating func add(signer uri: [UInt8]) {
+        let key = OctetKey(uri)
+        guard self.indices[key] == nil, let (domain, name) = self.reading.boundaries.domain(ofURI: uri) else { return }
+        guard self.forms < self.limit else {
+            self.hasCut = true
+            return
+        }
+        self.forms += 1
+        self.indices[key] = self.links.count
+        let host = MessageLink.Host(name: name, domain: domain)
+        self.links.append(MessageLink(raw: uri, types: [SignerLinks.type], cleaned: [], hosts: [host], part: 0, offset: 0))
+    }
+
     /// - Parameter needsHost: it counts only when some form has a host that could be looked up.
     @discardableResult
     private mutating func add(_ uri: [UInt8], _ types: Set<String>, part: Int, offset: Int, needsHost: Bool) -> Int? {

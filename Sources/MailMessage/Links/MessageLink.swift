@@ -10,9 +10,10 @@ package struct MessageLink: Hashable, Sendable {
     /// As in the message; in text with a scheme put before it where it had none.
     package var raw: [UInt8]
     /// The elements of HTML that name it (`a`, `img`, `form`), `parsed` for text, with `schemeless` where the scheme is ours
-    /// and `unlinked` where mail readers would not make it a link.
+    /// and `unlinked` where mail readers would not make it a link; `domainkeys` for the domain of a signature.
     package var types: Set<String>
-    /// `raw` and its canonical forms: escapes undone, odd spellings made plain, targets of redirectors.
+    /// `raw` and its canonical forms: escapes undone, odd spellings made plain, targets of redirectors. None
+    /// of a signature's domain.
     package var cleaned: [[UInt8]]
     /// What the anchors show that lead to it, each text once.
     package var anchorTexts: [[UInt8]] = []
@@ -34,6 +35,8 @@ package struct LinkReading: Sendable {
     package var boundaries = RegistrarBoundaries.standard
     /// What a redirector named by the configuration leads to; nil for other URIs.
     package var redirection: (@Sendable (_ uri: [UInt8]) -> [UInt8]?)?
+    /// The domains that have signed the message, or say so, count.
+    package var includesSigners = true
 
     package init() {}
 }

@@ -48,6 +48,7 @@ package final class RuleEvaluator {
     ) -> RuleFindings {
         text.linkReading.boundaries = self.ruleSet.settings.registrars
         text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
+        text.linkReading.includesSigners = self.ruleSet.settings.evaluation.includesSigners
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope

@@ -9,6 +9,8 @@ package struct EvaluationSettings: Sendable {
     package private(set) var textLimits = TextLimits()
     /// Patterns whose first group is where a redirector leads (`redirector_pattern`).
     private(set) var redirectors: [Pattern] = []
+    /// Domains of signatures count as links (`parse_dkim_uris`).
+    private(set) var includesSigners = true
 
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
         self.requiredScore = Self.number("required_score", settings, &problems) ?? self.requiredScore
@@ -16,6 +18,7 @@ package struct EvaluationSettings: Sendable {
         self.textLimits.bodyPart = Self.size("body_part_scan_size", settings, &problems) ?? limits.bodyPart
         self.textLimits.rawBodyPart = Self.size("rawbody_part_scan_size", settings, &problems) ?? limits.rawBodyPart
         self.redirectors = settings.lines(of: "redirector_pattern").compactMap { Self.pattern($0, &problems) }
+        if let text = settings.last("parse_dkim_uris")?.text.lowercased() { self.includesSigners = text != "0" && text != "no" }
         if let line = settings.last("normalize_charset"), line.text == "0" || line.text.lowercased() == "no" {
             problems.append(
                 Self.problem(.warning, line, "text is in UTF-8 here, whatever this says", hint: "remove 'normalize_charset 0'")

@@ -30,7 +30,7 @@ enum RuleKeywords {
         clear_util_rb def_welcomelist_from_rcvd delist_uri_host enlist_addrlist enlist_uri_host envelope_sender_header
         fns_add_addrlist fns_check fns_extrachars fns_ignore_dkim fns_ignore_headers fns_remove_addrlist
         freemail_domains freemail_welcomelist internal_networks more_spam_to msa_networks normalize_charset ok_locales
-        originating_ip_headers rawbody_part_scan_size redirector_pattern shortcircuit_ham_score shortcircuit_max_spam_score
+        originating_ip_headers parse_dkim_uris rawbody_part_scan_size redirector_pattern shortcircuit_ham_score shortcircuit_max_spam_score
         shortcircuit_min_ham_score shortcircuit_spam_score trusted_networks unblocklist_from unwelcomelist_from
         unwelcomelist_from_rcvd url_shortener url_shortener_get util_rb_2tld util_rb_3tld util_rb_tld welcomelist_from
         welcomelist_from_rcvd welcomelist_subject welcomelist_to welcomelist_uri_host
