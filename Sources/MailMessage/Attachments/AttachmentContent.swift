@@ -11,13 +11,15 @@ package struct AttachmentContent: Hashable, Sendable {
         package var isEncrypted: Bool
     }
 
-    /// What it really is (`ContentKind`); office documents that are zip files have types of their own.
+    /// What it really is (`ContentKind`); office documents have types of their own.
     package var kind: String?
     package var members: [Member] = []
     /// Not all that is inside was looked at: a bound was reached.
     package var isCut = false
 
-    package var isEncrypted: Bool { self.members.contains(where: \.isEncrypted) }
+    /// A member takes a password, or the document itself or one inside.
+    package var isEncrypted: Bool { self.hasEncryptedDocument || self.members.contains(where: \.isEncrypted) }
+    private var hasEncryptedDocument = false
 
     /// Archives inside archives that are opened.
     package static let maximumDepth = 3
@@ -28,68 +30,105 @@ package struct AttachmentContent: Hashable, Sendable {
 
     package init(_ bytes: [UInt8]) {
         var budget = Self.maximumUnpacked
-        self.kind = ContentKind.detect(bytes[...])
-        self.look(into: bytes, kind: self.kind, path: [], depth: 1, &budget)
-        if self.kind == "application/zip" { self.kind = self.officeKind ?? self.kind }
+        self.kind = self.look(into: bytes, kind: ContentKind.detect(bytes[...]), path: [], depth: 1, &budget)
     }
 
-    private mutating func look(into bytes: [UInt8], kind: String?, path: [UInt8], depth: Int, _ budget: inout Int) {
+    /// Lists what is inside.
+    /// - Returns: what it is, told by that.
+    private mutating func look(
+        into bytes: [UInt8],
+        kind: String?,
+        path: [UInt8],
+        depth: Int,
+        _ budget: inout Int
+    ) -> String? {
         switch kind {
-        case "application/zip": self.listZip(bytes, path, depth, &budget)
-        case "application/gzip": self.listGzip(bytes, path, depth, &budget)
+        case ContentKind.zip: return self.listZip(bytes, path, depth, &budget)
+        case ContentKind.gzip: self.listGzip(bytes, path, depth, &budget)
+        case ContentKind.tar: self.listTar(bytes, path, depth, &budget)
+        case ContentKind.compound:
+            guard let document = OfficeKind(CompoundFile(bytes)) else { return kind }
+            if document.isEncrypted { self.hasEncryptedDocument = true }
+            return document.type
         default: break
         }
+        return kind
     }
 
-    private mutating func listZip(_ bytes: [UInt8], _ path: [UInt8], _ depth: Int, _ budget: inout Int) {
-        guard let archive = ZipArchive(bytes) else { return }
+    private mutating func listZip(_ bytes: [UInt8], _ path: [UInt8], _ depth: Int, _ budget: inout Int) -> String? {
+        guard let archive = ZipArchive(bytes) else { return ContentKind.zip }
         self.isCut = self.isCut || archive.isCut
         for entry in archive.members where !entry.isDirectory {
-            var member = Member(path: path + entry.name, kind: nil, isEncrypted: entry.isEncrypted)
             let head = archive.content(of: entry, limit: min(ContentKind.prefixLength, budget))?.bytes ?? []
             budget -= head.count
-            member.kind = ContentKind.detect(head[...])
-            guard self.add(member, budget) else { return }
-            guard member.kind == "application/zip" || member.kind == "application/gzip" else { continue }
+            let kind = ContentKind.detect(head[...])
+            let member = Member(path: path + entry.name, kind: kind, isEncrypted: entry.isEncrypted)
+            guard let place = self.add(member, budget) else { break }
+            guard Self.isContainer(kind) else { continue }
             guard depth < Self.maximumDepth, let content = archive.content(of: entry, limit: budget) else {
                 self.isCut = true
                 continue
             }
             budget -= content.bytes.count
             if !content.isWhole { self.isCut = true }
-            self.look(into: content.bytes, kind: member.kind, path: member.path + [0x2f], depth: depth + 1, &budget)
+            let inner = self.look(into: content.bytes, kind: kind, path: member.path + [0x2f], depth: depth + 1, &budget)
+            self.members[place].kind = inner
         }
+        return OfficeKind(archive)?.type ?? ContentKind.zip
     }
 
     /// The one file in it; its name is in the header where the flag says so (RFC 1952 §2.3.1).
     private mutating func listGzip(_ bytes: [UInt8], _ path: [UInt8], _ depth: Int, _ budget: inout Int) {
-        let result = Inflation.inflate(bytes, 0..<bytes.count, .gzip, limit: min(ContentKind.prefixLength, max(budget, 0)))
-        budget -= result.bytes.count
+        let head = Inflation.inflate(bytes, 0..<bytes.count, .gzip, limit: min(ContentKind.prefixLength, budget))
+        budget -= head.bytes.count
         var name: ArraySlice<UInt8> = []
-        if bytes.count > 10, bytes[3] & 0x0c == 0x08 { name = bytes[10...].prefix { $0 != 0 }.prefix(1_024) }
-        _ = self.add(Member(path: path + name, kind: ContentKind.detect(result.bytes[...]), isEncrypted: false), budget)
+        if bytes.count > 10, bytes[3] & 0x0c == 0x08 { name = bytes[10...].prefix { $0 != 0 }.prefix(Self.maximumName) }
+        let kind = ContentKind.detect(head.bytes[...])
+        guard let place = self.add(Member(path: path + name, kind: kind, isEncrypted: false), budget) else { return }
+        guard Self.isContainer(kind) else { return }
+        guard depth < Self.maximumDepth else {
+            self.isCut = true
+            return
+        }
+        let whole = Inflation.inflate(bytes, 0..<bytes.count, .gzip, limit: budget)
+        budget -= whole.bytes.count
+        if whole.outcome != .complete { self.isCut = true }
+        let inner = path + name + (name.isEmpty ? [] : [0x2f])
+        self.members[place].kind = self.look(into: whole.bytes, kind: kind, path: inner, depth: depth + 1, &budget)
     }
 
-    /// - Returns: whether there is room for more.
-    private mutating func add(_ member: Member, _ budget: Int) -> Bool {
+    /// Octets of a name in a gzip header that are kept.
+    private static let maximumName = 1_024
+
+    private mutating func listTar(_ bytes: [UInt8], _ path: [UInt8], _ depth: Int, _ budget: inout Int) {
+        var archive = TarReader(bytes)
+        while let entry = archive.next() {
+            let kind = ContentKind.detect(bytes[entry.content])
+            let member = Member(path: path + entry.name, kind: kind, isEncrypted: false)
+            guard let place = self.add(member, budget) else { return }
+            guard Self.isContainer(kind) else { continue }
+            guard depth < Self.maximumDepth, entry.content.count <= budget else {
+                self.isCut = true
+                continue
+            }
+            budget -= entry.content.count
+            let content = [UInt8](bytes[entry.content])
+            self.members[place].kind = self.look(into: content, kind: kind, path: member.path + [0x2f], depth: depth + 1, &budget)
+        }
+        if archive.isBroken { self.isCut = true }
+    }
+
+    private static func isContainer(_ kind: String?) -> Bool {
+        kind == ContentKind.zip || kind == ContentKind.gzip || kind == ContentKind.tar || kind == ContentKind.compound
+    }
+
+    /// - Returns: where it stands; nil where there is no room for more.
+    private mutating func add(_ member: Member, _ budget: Int) -> Int? {
         guard self.members.count < Self.maximumMembers, budget > 0 else {
             self.isCut = true
-            return false
+            return nil
         }
         self.members.append(member)
-        return true
-    }
-
-    /// Office documents (ECMA-376) and programs of Java and Android by the files that they must have.
-    private var officeKind: String? {
-        func has(_ name: String) -> Bool { self.members.contains { $0.path.starts(with: name.utf8) } }
-        if has("[Content_Types].xml") {
-            let format = "application/vnd.openxmlformats-officedocument."
-            if has("word/") { return format + "wordprocessingml.document" }
-            if has("xl/") { return format + "spreadsheetml.sheet" }
-            if has("ppt/") { return format + "presentationml.presentation" }
-        }
-        if has("AndroidManifest.xml") { return "application/vnd.android.package-archive" }
-        return has("META-INF/MANIFEST.MF") ? "application/java-archive" : nil
+        return self.members.count - 1
     }
 }

@@ -4,9 +4,19 @@ package enum ContentKind {
     /// Octets of a file that are looked at.
     package static let prefixLength = 1_024
 
+    /// Files that hold files, which are listed.
+    static let zip = "application/zip"
+    static let gzip = "application/gzip"
+    static let tar = "application/x-tar"
+    static let compound = "application/x-ole-storage"
+
+    /// Where a disk image says that it is one (ECMA-119 §8.1: the first volume descriptor is sector 16), far behind the rest.
+    private static let imageMark = (offset: 32_769, octets: Array("CD001".utf8))
+
     /// nil when nothing known is recognised.
     package static func detect(_ bytes: ArraySlice<UInt8>) -> String? {
         let head = Array(bytes.prefix(self.prefixLength))
+        if bytes.dropFirst(self.imageMark.offset).starts(with: self.imageMark.octets) { return "application/x-iso9660-image" }
         if let known = self.signatures.first(where: { head.has($0.octets, at: $0.offset) }) { return known.type }
         return self.text(head)
     }
@@ -34,16 +44,19 @@ package enum ContentKind {
         Signature([0x7f, 0x45, 0x4c, 0x46], "application/x-elf"),
         Signature([0xcf, 0xfa, 0xed, 0xfe], "application/x-mach-binary"),
         Signature([0xce, 0xfa, 0xed, 0xfe], "application/x-mach-binary"),
+        // Programs for several processors, of which there are few; a class file has its version there.
+        Signature([0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 1], "application/x-mach-binary"),
+        Signature([0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 2], "application/x-mach-binary"),
         Signature([0xca, 0xfe, 0xba, 0xbe], "application/java-vm"),
         Signature([0x00, 0x61, 0x73, 0x6d], "application/wasm"),
         // Shortcuts: HeaderSize and the class identifier ([MS-SHLLINK] §2.1)
         Signature([0x4c, 0, 0, 0, 0x01, 0x14, 0x02, 0, 0, 0, 0, 0, 0xc0], "application/x-ms-shortcut"),
         // Archives and disk images
-        Signature([0x50, 0x4b, 0x03, 0x04], "application/zip"),
-        Signature([0x50, 0x4b, 0x05, 0x06], "application/zip"),
+        Signature([0x50, 0x4b, 0x03, 0x04], Self.zip),
+        Signature([0x50, 0x4b, 0x05, 0x06], Self.zip),
         Signature("Rar!\u{1a}\u{07}", "application/vnd.rar"),
         Signature([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], "application/x-7z-compressed"),
-        Signature([0x1f, 0x8b], "application/gzip"),
+        Signature([0x1f, 0x8b], Self.gzip),
         Signature("BZh", "application/x-bzip2"),
         Signature([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0], "application/x-xz"),
         Signature([0x28, 0xb5, 0x2f, 0xfd], "application/zstd"),
@@ -51,12 +64,12 @@ package enum ContentKind {
         Signature("**ACE**", "application/x-ace-compressed", at: 7),
         Signature([0x60, 0xea], "application/x-arj"),
         Signature("-lh", "application/x-lzh-compressed", at: 2),
-        Signature("ustar", "application/x-tar", at: 257),
+        Signature("ustar", Self.tar, at: 257),
         Signature("vhdxfile", "application/x-vhdx"),
         Signature("conectix", "application/x-vhd"),
         Signature("ITSF", "application/vnd.ms-htmlhelp"),
         // Documents
-        Signature([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], "application/x-ole-storage"),
+        Signature([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1], Self.compound),
         Signature([0xe4, 0x52, 0x5c, 0x7b, 0x8c, 0xd8, 0xa7, 0x4d], "application/onenote"),
         Signature("%PDF-", "application/pdf"),
         Signature("{\\rt", "application/rtf"),
@@ -65,7 +78,8 @@ package enum ContentKind {
         Signature([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a], "image/png"),
         Signature([0xff, 0xd8, 0xff], "image/jpeg"),
         Signature("GIF8", "image/gif"),
-        Signature("BM", "image/bmp"),
+        // Their size stands before the four zeros.
+        Signature([0, 0, 0, 0, 0x36, 0, 0, 0, 0x28, 0, 0, 0], "image/bmp", at: 6),
         Signature([0x49, 0x49, 0x2a, 0], "image/tiff"),
         Signature([0x4d, 0x4d, 0, 0x2a], "image/tiff"),
         Signature("WEBP", "image/webp", at: 8),

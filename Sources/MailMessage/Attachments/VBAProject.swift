@@ -1,3 +1,5 @@
+import DeflateKit
+
 /// The macros of an Office document ([MS-OVBA]): the project's streams in a compound file, their source decompressed.
 package struct VBAProject: Hashable, Sendable {
     package struct Module: Hashable, Sendable {
@@ -16,16 +18,48 @@ package struct VBAProject: Hashable, Sendable {
 
     /// nil where there is no project.
     package init?(_ file: CompoundFile) {
-        guard let directory = file.entries.first(where: { !$0.isStorage && Self.isDirectory($0.path) }) else { return nil }
-        let storage = String(directory.path.dropLast("dir".count))
-        let records = Self.decompress(file.content(of: directory, limit: Self.maximumStream), from: 0, limit: Self.maximumSource)
-        self.modules = []
-        for (name, offset) in Self.moduleOffsets(records) {
-            guard let entry = file.entry(storage + name) else { continue }
-            let stream = file.content(of: entry, limit: Self.maximumStream)
-            self.modules.append(Module(name: name, source: Self.decompress(stream, from: offset, limit: Self.maximumSource)))
+        if let modules = Self.modules(of: file) {
+            self.modules = modules
+        } else if let inner = Self.presentationStorages(file).lazy.compactMap(Self.modules).first {
+            self.modules = inner
+        } else {
+            return nil
         }
     }
+
+    private static func modules(of file: CompoundFile) -> [Module]? {
+        guard let directory = file.entries.first(where: { !$0.isStorage && self.isDirectory($0.path) }) else { return nil }
+        let storage = String(directory.path.dropLast("dir".count))
+        let records = self.decompress(file.content(of: directory, limit: self.maximumStream), from: 0, limit: self.maximumSource)
+        return self.moduleOffsets(records).compactMap { name, offset in
+            guard let entry = file.entry(storage + name) else { return nil }
+            let stream = file.content(of: entry, limit: self.maximumStream)
+            return Module(name: name, source: self.decompress(stream, from: offset, limit: self.maximumSource))
+        }
+    }
+
+    /// A presentation keeps its project as a compressed compound file within its own stream: an `ExOleObjStg` record
+    /// ([MS-PPT] §2.10.35), which is looked for by its header.
+    private static func presentationStorages(_ file: CompoundFile) -> [CompoundFile] {
+        guard let entry = file.entry("PowerPoint Document") else { return [] }
+        let stream = file.content(of: entry, limit: self.maximumStream)
+        var found: [CompoundFile] = []
+        var position = 0
+        while found.count < self.maximumStorages, let header = stream.range(of: self.compressedStorage, from: position) {
+            position = header.upperBound
+            // The record's length and the decompressed size stand before the data.
+            let start = header.upperBound + 8
+            guard start < stream.count else { break }
+            let data = Inflation.inflate(stream, start..<stream.count, .zlib, limit: self.maximumStream)
+            if let storage = CompoundFile(data.bytes) { found.append(storage) }
+        }
+        return found
+    }
+
+    /// Version 0, instance 1, type 0x1011.
+    private static let compressedStorage: [UInt8] = [0x10, 0x00, 0x11, 0x10]
+    /// Objects of a presentation that are opened.
+    private static let maximumStorages = 16
 
     private static func isDirectory(_ path: String) -> Bool {
         let lower = path.lowercased()
