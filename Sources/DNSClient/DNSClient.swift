@@ -22,6 +22,7 @@ package final class DNSClient: DNSResolver {
 
     /// Questions on their way at once; more are answered with a failure at once, so that a flood cannot fill memory.
     static let maximumQuestions = 10_000
+
     private typealias Question = AnswerCache.Question
 
     /// Who waits for a question that is on its way.
@@ -88,24 +89,22 @@ package final class DNSClient: DNSResolver {
         switch joined {
         case .waits: break
         case .refused(let failure): continuation.resume(returning: DNSResponse(.failure(failure)))
-        case .started(let probes):
-            if probes, self.serversRefuse() {
+        case .started(probes: false): self.ask(question)
+        case .started(probes: true):
+            self.resolver.look(at: self.servers, milliseconds: Self.probeMilliseconds) { refuse in
+                guard refuse else { return self.ask(question) }
                 self.state.withLock { $0.health.refused(now: .now) }
                 self.finish(question, DNSResponse(.failure(.failed("the DNS server refuses connections"))))
-                return
-            }
-            self.resolver.ask("\(question.name)", type: question.type.rawValue) { outcome in
-                self.state.withLock { state in
-                    if outcome == nil { state.health.timedOut(now: .now) } else { state.health.answered(now: .now) }
-                }
-                self.finish(question, Self.response(outcome, question.type))
             }
         }
     }
 
-    private func serversRefuse() -> Bool {
-        self.servers.allSatisfy { server in
-            ServerProbe.refuses(address: server.address, port: server.port, milliseconds: Self.probeMilliseconds)
+    private func ask(_ question: Question) {
+        self.resolver.ask("\(question.name)", type: question.type.rawValue) { outcome in
+            self.state.withLock { state in
+                if outcome == nil { state.health.timedOut(now: .now) } else { state.health.answered(now: .now) }
+            }
+            self.finish(question, Self.response(outcome, question.type))
         }
     }
 

@@ -8,7 +8,7 @@ struct ServerHealth {
     static let silence = Duration.seconds(10)
     /// How long they count as away before one question tries again.
     static let rest = Duration.seconds(5)
-    /// Servers that answered within this time need no look.
+    /// Servers that answered, or were looked at, within this time need no look.
     static let confidence = Duration.seconds(30)
 
     enum Advice {
@@ -21,6 +21,7 @@ struct ServerHealth {
     private var unanswered = 0
     private var awayUntil: ContinuousClock.Instant?
     private var lastAnswer: ContinuousClock.Instant?
+    private var lastLook: ContinuousClock.Instant?
 
     mutating func advice(now: ContinuousClock.Instant) -> Advice {
         if let awayUntil {
@@ -29,7 +30,9 @@ struct ServerHealth {
             self.awayUntil = now + Self.rest
             return .probe
         }
-        if let lastAnswer, lastAnswer + Self.confidence > now { return .ask }
+        if let last = [self.lastAnswer, self.lastLook].compactMap({ $0 }).max(), last + Self.confidence > now { return .ask }
+        // Others need not look while the first one does.
+        self.lastLook = now
         return .probe
     }
 

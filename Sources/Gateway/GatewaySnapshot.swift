@@ -36,8 +36,14 @@ package final class GatewaySnapshot: Sendable {
         sender: SenderResources = SenderResources(),
         generation: Int = 0
     ) {
+        let recipients = RecipientTable(configuration.domains)
         self.authentication = sender.resolver.map {
-            SenderAuthentication(resolver: $0, configuration: configuration, publicSuffixes: sender.publicSuffixes)
+            SenderAuthentication(
+                resolver: $0,
+                configuration: configuration,
+                recipients: recipients,
+                publicSuffixes: sender.publicSuffixes
+            )
         }
         self.sealer = configuration.authentication.seal.flatMap { seal in
             sender.sealingKey.map { ARCSealer(domain: seal.domain, selector: seal.selector, key: $0) }
@@ -45,8 +51,8 @@ package final class GatewaySnapshot: Sendable {
         self.configuration = configuration
         self.generation = generation
         self.rules = rules
-        self.recipients = RecipientTable(configuration.domains)
-        self.checks = MessageChecks(configuration, recipients: self.recipients)
+        self.recipients = recipients
+        self.checks = MessageChecks(configuration, recipients: recipients)
         self.senders = SenderGate(allow: configuration.lists.allow, deny: configuration.lists.deny)
         var limits = ParserLimits()
         limits.headerSize = configuration.limits.headerSize

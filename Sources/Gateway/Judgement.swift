@@ -15,7 +15,7 @@ package struct Judgement: Sendable {
     package var microseconds: Int
     /// Fields about the sender that go before the message, each ended by CRLF.
     package var senderFields: [UInt8] = []
-    /// Fields in the message that claim to be ours.
+    /// Fields in the message that claim to be ours; they do not go on.
     package var forgedFields: [Range<Int>] = []
     /// Rules that were left out because an administrator released this message.
     package var skippedRules: Set<String> = []
@@ -26,7 +26,7 @@ package struct Judgement: Sendable {
     init(
         local: LocalExamination.Outcome,
         scan: ScanFindings,
-        sender: SenderExamination?,
+        sender: Result<SenderExamination, CheckError>?,
         policy: Policy,
         snapshot: GatewaySnapshot,
         microseconds: Int
@@ -38,6 +38,7 @@ package struct Judgement: Sendable {
             self.contentHash = examination.key.contentHash
             self.subject = examination.subject
             self.headerFrom = examination.headerFrom
+            self.forgedFields = examination.forgedFields
             self.allowed = examination.allowed
             self.denied = examination.denied
         case .failure(let reason):
@@ -49,10 +50,14 @@ package struct Judgement: Sendable {
             self.headerFrom = ""
         }
         self.microseconds = microseconds
-        if let sender {
+        switch sender {
+        case nil: break
+        case .failure(let error):
+            self.findings.authenticationFailure = error.failure
+            self.reports.append(CheckReport(check: "authentication", result: "not completed", microseconds: microseconds))
+        case .success(let sender):
             self.findings.authentication = sender.findings
             self.senderFields = sender.fields
-            self.forgedFields = sender.forged
             self.reports.append(
                 CheckReport(
                     check: "authentication",
@@ -77,6 +82,11 @@ package struct Judgement: Sendable {
         result.decision = self.decider.decide(findings: result.findings, allowed: self.allowed, denied: self.denied)
         return result
     }
+}
+
+/// A check that did not come to its end.
+struct CheckError: Error {
+    var failure: CheckFailure
 }
 
 extension ScanFindings.Status {

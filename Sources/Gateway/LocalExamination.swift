@@ -5,6 +5,7 @@ import MailPolicy
 import MailRules
 import MailTypes
 import OpenSSLKit
+import SenderAuth
 
 /// A received message, read and taken apart.
 enum MessageReading: Sendable {
@@ -14,6 +15,9 @@ enum MessageReading: Sendable {
         /// What an earlier try of the same message has left.
         var known: (scan: ScanFindings?, rules: RuleFindings?)
         var report: CheckReport
+        /// Authentication-Results fields that claim to be ours, as ranges of the message: they do not go on, whether or not we
+        /// have something to say ourselves (RFC 8601 §5).
+        var forgedFields: [Range<Int>]
     }
 
     case success(Read)
@@ -30,7 +34,15 @@ enum MessageReading: Sendable {
         let parsing = Stopwatch()
         let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
         let report = CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)
-        return .success(Read(message: message, key: key, known: cache.find(key, envelope: subject.envelope), report: report))
+        return .success(
+            Read(
+                message: message,
+                key: key,
+                known: cache.find(key, envelope: subject.envelope),
+                report: report,
+                forgedFields: AuthenticationResults.forged(in: message, hostname: snapshot.configuration.hostname)
+            )
+        )
     }
 
     /// What checks and rules find, or why there is nothing to look at.
@@ -53,6 +65,7 @@ struct LocalExamination: Sendable {
     var checks: CheckFindings
     var rules: RuleFindings
     var reports: [CheckReport]
+    var forgedFields: [Range<Int>]
     /// For listings: decoded and cut to a line's length.
     var subject: String
     var headerFrom: String
@@ -85,6 +98,7 @@ struct LocalExamination: Sendable {
             checks: checks,
             rules: rules,
             reports: reports,
+            forgedFields: read.forgedFields,
             subject: self.listing(message, "Subject"),
             headerFrom: self.listing(message, "From"),
             allowed: listed.allowed,

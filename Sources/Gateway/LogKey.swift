@@ -20,6 +20,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case suspended
     case cuts
     case virus
+    case authentication
     case unchecked
     case downstream
     case inspection

@@ -7,6 +7,7 @@ import MailTypes
 import NIOCore
 import NIOPosix
 import SMTPCore
+import SenderAuth
 import Synchronization
 import VirusScan
 
@@ -142,19 +143,30 @@ final class MessageInspector: Sendable {
         let question =
             course.subject.senderQuestion
             ?? authentication.begin(client: envelope.connectedClient, reversePath: envelope.reversePath)
-        Task {
+        let sealer = course.snapshot.sealer
+        let signed = SignedMessage(read.message, sealing: sealer != nil)
+        // The DNS may be long in answering: a message that lies in a file is not kept in memory meanwhile.
+        var kept: MessageReading? = rulesWait ? .success(read) : nil
+        if case .file = course.subject.content { kept = nil }
+        let contentHash = read.key.contentHash
+        self.waiting.wrappingAdd(1, ordering: .relaxed)
+        Task { [kept] in
+            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
             let sender = await authentication.examine(
-                read.message,
+                signed,
                 envelope: envelope,
                 question: question,
-                contentHash: read.key.contentHash,
-                sealer: course.snapshot.sealer
+                contentHash: contentHash,
+                sealer: sealer
             )
             course.report { $0.identified(sender) }
             guard rulesWait else { return }
             var course = course
             course.subject.envelope.authentication = sender.findings
-            self.onThread(course) { [course] in course.report(MessageReading.success(read).examination(course)) }
+            self.onThread(course) { [course] in
+                let reading = kept ?? MessageReading.read(course.subject, snapshot: course.snapshot, cache: self.cache)
+                course.report(reading.examination(course))
+            }
         }
         return rulesWait
     }
@@ -258,7 +270,7 @@ private final class PendingInspection {
             Judgement(
                 local: local,
                 scan: scan,
-                sender: self.sender,
+                sender: self.sender.map { .success($0) } ?? (self.expectsSender ? .failure(CheckError(failure: .timedOut)) : nil),
                 policy: self.policy,
                 snapshot: self.snapshot,
                 microseconds: self.stopwatch.microseconds

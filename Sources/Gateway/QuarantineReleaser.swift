@@ -9,6 +9,7 @@ import NIOCore
 import NIOPosix
 import SMTPClient
 import SMTPCore
+import SenderAuth
 import SystemKit
 import VirusScan
 
@@ -87,11 +88,19 @@ package final class QuarantineReleaser: Sendable {
             score: record.score,
             unchecked: record.unchecked
         )
+        let forged: [Range<Int>]
+        do {
+            let message = ParsedMessage(try content.bytes(), limits: self.snapshot.parserLimits)
+            forged = AuthenticationResults.forged(in: message, hostname: self.snapshot.configuration.hostname)
+        } catch {
+            return .failed("the message cannot be read: \(error)")
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let result = await SMTPDelivery.send(
             envelope: record.envelope,
             header: fields.prefix(for: decision, hits: [], tagScore: nil),
             content: content,
+            omitting: forged,
             facts: ContentFacts(octets: content.octets, has8Bit: record.has8Bit),
             route: self.snapshot.downstreamRoute(route),
             on: group,

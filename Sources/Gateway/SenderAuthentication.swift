@@ -1,4 +1,3 @@
-import MailMessage
 import MailTypes
 import SenderAuth
 
@@ -11,15 +10,22 @@ struct SenderAuthentication: Sendable {
     private let hostname: String
     private let budget: Duration
     private let discovery: DMARCChecker<BoundedResolver>.Discovery
-    /// Hosts of our own, which pass on what others have sent: their domains say nothing of them.
+    /// Hosts of our own.
     private let trusted: [IPNetwork]
+    private let recipients: RecipientTable
 
-    init(resolver: any DNSResolver, configuration: GatewayConfiguration, publicSuffixes: PublicSuffixList) {
+    init(
+        resolver: any DNSResolver,
+        configuration: GatewayConfiguration,
+        recipients: RecipientTable,
+        publicSuffixes: PublicSuffixList
+    ) {
         self.resolver = resolver
         self.hostname = configuration.hostname
         self.budget = .seconds(configuration.authentication.budgetSeconds)
         self.discovery = configuration.authentication.usesTreeWalk ? .treeWalk : .publicSuffixes(publicSuffixes)
         self.trusted = configuration.lists.trusted
+        self.recipients = recipients
     }
 
     private var authenticator: SenderAuthenticator<BoundedResolver> {
@@ -32,7 +38,7 @@ struct SenderAuthentication: Sendable {
 
     /// - Parameter client: nil when it is not known where the message came from.
     func begin(client: ClientIdentity?, reversePath: ReversePath) -> EnvelopeQuestion {
-        let address = client.flatMap { client in self.trusted.contains { $0.contains(client.address) } ? nil : client.address }
+        let address = client.flatMap { self.isExempt($0, reversePath) ? nil : $0.address }
         let authenticator = self.authenticator
         let time = TransactionClock.seconds()
         return Task {
@@ -45,8 +51,17 @@ struct SenderAuthentication: Sendable {
         }
     }
 
+    /// A trusted host passes on what others have sent, and no domain names it as its sender. What comes from this host itself
+    /// was not passed on, so there only our own domains need no proof.
+    private func isExempt(_ client: ClientIdentity, _ reversePath: ReversePath) -> Bool {
+        guard self.trusted.contains(where: { $0.contains(client.address) }) else { return false }
+        guard client.address.isLoopback else { return true }
+        let domain = reversePath.address?.domain ?? client.helo ?? ""
+        return self.recipients.isOurs(domain)
+    }
+
     func examine(
-        _ message: ParsedMessage,
+        _ message: SignedMessage,
         envelope: Envelope,
         question: EnvelopeQuestion,
         contentHash: [UInt8],
@@ -64,11 +79,7 @@ struct SenderAuthentication: Sendable {
         let seal = sealer?.seal(message, chain: findings.arc, results: results, time: TransactionClock.seconds())
         if let seal { fields = seal + fields }
         findings.microseconds = watch.microseconds
-        return SenderExamination(
-            findings: findings,
-            fields: fields,
-            forged: AuthenticationResults.forged(in: message, hostname: self.hostname)
-        )
+        return SenderExamination(findings: findings, fields: fields)
     }
 }
 
@@ -94,6 +105,4 @@ struct SenderExamination: Sendable {
     var findings: AuthenticationFindings
     /// `Authentication-Results: …` and, where we seal, the fields of ARC; each ended by CRLF.
     var fields: [UInt8]
-    /// Fields that say that we have said something; they do not go on.
-    var forged: [Range<Int>]
 }

@@ -51,6 +51,7 @@ package struct TransactionLog: Sendable {
             .inspection: .stringConvertible(summary.judgement.microseconds),
             .milliseconds: .stringConvertible(summary.milliseconds),
         ]
+        if let found = summary.judgement.findings.authentication { fields[.authentication] = "\(found.summary)" }
         if let helo = summary.envelope.client.helo { fields[.helo] = "\(helo)" }
         if let tls = summary.envelope.client.tls { fields[.tls] = "\(tls.version)" }
         if let downstream = summary.downstream { fields[.downstream] = "\(downstream)" }

@@ -109,8 +109,8 @@ private struct DecisionInput {
         if let failure = findings.rules.failure {
             failures.append(("rules", failure, policy.onFailure["rules"] ?? .defer))
         }
-        if findings.authentication?.isTemporary == true {
-            failures.append(("authentication", .timedOut, policy.onFailure["authentication"] ?? .accept))
+        if let failure = findings.authenticationFailure ?? (findings.authentication?.isTemporary == true ? .timedOut : nil) {
+            failures.append(("authentication", failure, policy.onFailure["authentication"] ?? .accept))
         }
         self.failures = failures
     }

@@ -169,8 +169,10 @@ package struct Findings: Hashable, Sendable {
     package var checks: CheckFindings
     package var rules: RuleFindings
     package var scan: ScanFindings
-    /// nil: it was not asked who sent the message.
+    /// nil: it was not asked who sent the message, or not found out.
     package var authentication: AuthenticationFindings?
+    /// It was asked, and there was no answer at all.
+    package var authenticationFailure: CheckFailure?
 
     package init(
         checks: CheckFindings = CheckFindings(),

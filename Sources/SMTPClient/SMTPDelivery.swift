@@ -20,11 +20,14 @@ package struct DeliveryResult: Hashable, Sendable {
 /// Sends a message outside of a client's session: releases from the quarantine, the spool.
 package enum SMTPDelivery {
     /// Sends one message over a connection of its own.
-    /// - Parameter prefix: header fields that go in front, each ended by CRLF.
+    /// - Parameters:
+    ///   - prefix: header fields that go in front, each ended by CRLF.
+    ///   - omitted: parts of the content that are left out.
     package static func send(
         envelope: Envelope,
         header prefix: [UInt8] = [],
         content: MessageContent,
+        omitting omitted: [Range<Int>] = [],
         facts: ContentFacts,
         route: DownstreamRoute,
         on group: any EventLoopGroup,
@@ -43,7 +46,7 @@ package enum SMTPDelivery {
                     pool.shutdown()
                     return promise.succeed(DeliveryResult(recipients: replies, outcome: nil))
                 }
-                transaction.deliver(header: prefix, content: content, facts: facts) { outcome in
+                transaction.deliver(header: prefix, content: content, omitting: omitted, facts: facts) { outcome in
                     pool.shutdown()
                     promise.succeed(DeliveryResult(recipients: replies, outcome: outcome))
                 }

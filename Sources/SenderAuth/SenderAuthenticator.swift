@@ -1,4 +1,3 @@
-import MailMessage
 import MailTypes
 
 /// Finds out who really sent a message: SPF, DKIM, ARC and DMARC together.
@@ -34,19 +33,15 @@ package struct SenderAuthenticator<Resolver: DNSResolver>: Sendable {
 
     /// - Parameter envelope: what `examineEnvelope` found.
     package func examine(
-        _ message: ParsedMessage,
+        _ message: SignedMessage,
         envelope: (mailFrom: SPFFinding?, helo: SPFFinding?),
         time: Int
     ) async -> AuthenticationFindings {
         async let arc = ARCValidator(resolver: self.resolver).validate(message)
         let dkim = await DKIMVerifier(resolver: self.resolver, time: time).verify(message)
-        let from = message.fields(named: "from").flatMap { message.mailboxes(in: $0) }.map { mailbox in
-            String(mailbox.address.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
-        }
-        let spf = envelope.mailFrom.flatMap { $0.result == .pass ? $0.domain : nil }
         var findings = AuthenticationFindings(mailFrom: envelope.mailFrom, helo: envelope.helo, dkim: dkim)
         findings.dmarc = await DMARCChecker(resolver: self.resolver, discovery: self.discovery)
-            .check(from: from, spf: spf, dkim: findings.dkimDomains)
+            .check(from: message.fromDomains, spf: envelope.mailFrom, dkim: dkim)
         findings.arc = await arc
         return findings
     }

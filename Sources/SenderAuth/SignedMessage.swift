@@ -1,8 +1,9 @@
 import MailMessage
 
-/// A message as signatures see it: fields as they are written, and the body's octets.
-struct SignedMessage {
-    struct Field: Hashable {
+/// A message as signatures see it: the header as it is written, and the hashes of the body that its signatures ask for. The body
+/// itself is not kept: answers of the DNS may be long in coming, and bodies are large.
+package struct SignedMessage: Sendable {
+    struct Field: Hashable, Sendable {
         /// As written, with white space before the colon.
         var name: Range<Int>
         /// Behind the colon, without the last line end.
@@ -11,12 +12,22 @@ struct SignedMessage {
         var key: String
     }
 
+    /// Of the header section.
     let bytes: [UInt8]
     let fields: [Field]
-    let body: Range<Int>
+    /// Domains of the mailboxes in From, as written, in order.
+    let fromDomains: [String]
+    private var hashes: [HashKind: BodyHash.Outcome] = [:]
 
-    init(_ message: ParsedMessage) {
-        self.bytes = message.bytes
+    private struct HashKind: Hashable {
+        var form: Canonicalization
+        var limit: UInt64?
+    }
+
+    /// - Parameter sealing: the message is to be sealed, too (ARC).
+    package init(_ message: ParsedMessage, sealing: Bool = false) {
+        let body = message.parts.first?.body ?? message.bytes.endIndex..<message.bytes.endIndex
+        self.bytes = Array(message.bytes[..<body.lowerBound])
         self.fields = message.headerFields.map { field in
             Field(
                 // White space before the colon is part of the field's simple form.
@@ -25,7 +36,30 @@ struct SignedMessage {
                 key: message.name(of: field).lowercased()
             )
         }
-        self.body = message.parts.first?.body ?? message.bytes.endIndex..<message.bytes.endIndex
+        self.fromDomains = message.fields(named: "from").flatMap { message.mailboxes(in: $0) }.map { mailbox in
+            String(mailbox.address.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
+        }
+        var wanted: Set<HashKind> = sealing ? [HashKind(form: ARCSealer.bodyForm)] : []
+        for signature in self.signatures {
+            wanted.insert(HashKind(form: signature.bodyForm, limit: signature.bodyLength))
+        }
+        for kind in wanted { self.hashes[kind] = BodyHash.hash(message.bytes[body], kind.form, limit: kind.limit) }
+    }
+
+    /// The signatures that will be verified, as far as they can be read: those of DKIM, and the newest of ARC.
+    private var signatures: [DKIMSignature] {
+        let dkim = self.fields(named: "dkim-signature").prefix(DKIMSignature.maximumVerified).compactMap { field in
+            (try? TagList(self.value(field))).flatMap { try? DKIMSignature($0) }
+        }
+        let newest = (try? ARCChain(self))?.sets.last.flatMap { set in
+            (try? TagList(self.value(set.signature))).flatMap { try? DKIMSignature($0, isARC: true) }
+        }
+        return dkim + (newest.map { [$0] } ?? [])
+    }
+
+    /// The hash of the body; nil for one that none of the signatures asks for.
+    func bodyHash(_ form: Canonicalization, limit: UInt64? = nil) -> BodyHash.Outcome? {
+        self.hashes[HashKind(form: form, limit: limit)]
     }
 
     func value(_ field: Field) -> ArraySlice<UInt8> { self.bytes[field.value] }

@@ -30,35 +30,22 @@ package final class Iconv {
 
     /// Converts all of it; an octet that begins no character becomes U+FFFD.
     package func convert(_ bytes: [UInt8]) -> [UInt8] {
-        iconv(self.descriptor, nil, nil, nil, nil)
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.count * Self.expectedGrowth)
-        var consumed = 0
-        while consumed < bytes.count {
-            let wanted = (bytes.count - consumed) * Self.expectedGrowth
-            let capacity = min(max(wanted, Self.bufferSizes.lowerBound), Self.bufferSizes.upperBound)
-            var failure: Int32 = 0
-            let chunk = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, initialized in
-                failure = self.step(bytes, from: &consumed, into: buffer, count: &initialized)
-            }
-            result.append(contentsOf: chunk)
-            switch failure {
-            case 0, E2BIG:
-                continue
-            case EILSEQ:
-                result.append(contentsOf: Self.replacement)
-                consumed += 1
-            default:
-                // EINVAL: the text ends within a character.
-                result.append(contentsOf: Self.replacement)
-                consumed = bytes.count
-            }
-        }
-        return result
+        self.convert(bytes) { result, consumed, failure in
+            result.append(contentsOf: Self.replacement)
+            // EINVAL: the text ends within a character.
+            consumed = failure == EILSEQ ? consumed + 1 : bytes.count
+            return true
+        } ?? []
     }
 
     /// Converts all of it, or nothing: nil when an octet begins no character or the text ends within one.
     package func convertExactly(_ bytes: [UInt8]) -> [UInt8]? {
+        self.convert(bytes) { _, _, _ in false }
+    }
+
+    /// - Parameter repair: called where the text cannot be converted, with what there is so far and where it stands; says whether
+    ///   to go on.
+    private func convert(_ bytes: [UInt8], repair: (inout [UInt8], inout Int, Int32) -> Bool) -> [UInt8]? {
         iconv(self.descriptor, nil, nil, nil, nil)
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count * Self.expectedGrowth)
@@ -70,8 +57,8 @@ package final class Iconv {
             let chunk = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, initialized in
                 failure = self.step(bytes, from: &consumed, into: buffer, count: &initialized)
             }
-            guard failure == 0 || failure == E2BIG else { return nil }
             result.append(contentsOf: chunk)
+            guard failure == 0 || failure == E2BIG || repair(&result, &consumed, failure) else { return nil }
         }
         return result
     }

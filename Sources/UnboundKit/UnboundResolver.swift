@@ -43,6 +43,20 @@ package final class UnboundResolver: @unchecked Sendable {
         self.queue.async { self.start(name, type, completion) }
     }
 
+    /// Looks whether servers refuse (`ServerProbe`), one after the other; questions wait meanwhile.
+    /// - Parameter completion: called once, on a thread of the resolver's own, with whether all of them do.
+    package func look(
+        at servers: [(address: String, port: UInt16)],
+        milliseconds: Int32,
+        completion: @escaping @Sendable (Bool) -> Void
+    ) {
+        self.queue.async {
+            completion(
+                servers.allSatisfy { ServerProbe.refuses(address: $0.address, port: $0.port, milliseconds: milliseconds) }
+            )
+        }
+    }
+
     private func start(_ name: String, _ type: UInt16, _ completion: @escaping @Sendable (Outcome) -> Void) {
         self.number += 1
         let number = self.number

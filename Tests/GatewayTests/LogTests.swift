@@ -98,7 +98,9 @@ struct LogTests {
         #expect(transactions.count == 1)
         #expect(
             Set(transactions[0].keys).subtracting(line)
-                == documented["Fields of transaction"]?.subtracting(["tls", "unchecked", "shadow_hits", "suspended", "cuts"])
+                == documented["Fields of transaction"]?.subtracting([
+                    "tls", "unchecked", "shadow_hits", "suspended", "cuts", "authentication",
+                ])
         )
         #expect(transactions[0]["disposition"] as? String == "deliver")
         #expect(transactions[0]["to"] as? [String] == ["<bob@example.com>"])

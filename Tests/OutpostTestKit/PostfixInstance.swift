@@ -26,6 +26,11 @@ public final class PostfixInstance: Sendable {
             self.text.split(separator: "\n").first { $0.lowercased().hasPrefix("message-id:") }
                 .map { $0.dropFirst(11).trimmingCharacters(in: .whitespaces) }
         }
+
+        /// Postfix's own name of the message, new for every message that it has taken over SMTP.
+        public var queueID: String? {
+            self.text.firstMatch(of: /\(Postfix[^)]*\) with \w+ id (\w+)/).map { String($0.1) }
+        }
     }
 
     public let port: Int

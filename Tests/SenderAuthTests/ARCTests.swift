@@ -29,7 +29,7 @@ struct ARCTests {
             for (name, value) in try #require(scenario["tests"] as? [String: Any]) {
                 let test = try #require(value as? [String: Any])
                 let message = "\(test["message"] ?? "")".replacing("\n", with: "\r\n")
-                let finding = await ARCValidator(resolver: zone).validate(ParsedMessage(Array(message.utf8)))
+                let finding = await ARCValidator(resolver: zone).validate(SignedMessage(ParsedMessage(Array(message.utf8))))
                 // The suite leaves open what a chain that failed before is called.
                 let wanted = (test["cv"] as? String ?? "").lowercased()
                 #expect(finding.result.rawValue == (wanted.isEmpty ? "fail" : wanted), "\(name): \(finding)")

@@ -35,7 +35,7 @@ struct DKIMTests {
         for line in lines {
             let test = try JSONDecoder().decode(Case.self, from: Data(line.utf8))
             let bytes = try Fixture.bytes(directory.appending(path: "messages").appending(path: test.file))
-            let findings = await verifier.verify(ParsedMessage(bytes))
+            let findings = await verifier.verify(SignedMessage(ParsedMessage(bytes)))
             let passed = findings.contains { $0.result == .pass }
             #expect(passed == (test.expect == "pass"), "\(test.file) \(test.selector) \(test.alteration): \(findings)")
         }
@@ -49,7 +49,7 @@ struct DKIMTests {
     func examples(name: String) async throws {
         let bytes = try Fixture.bytes(#require(Fixture.shared("dkim/mail-auth/\(name).txt")))
         let (zone, message) = try DKIMTests.splitRecords(bytes)
-        let findings = await DKIMVerifier(resolver: zone, time: 1_528_637_909).verify(ParsedMessage(message))
+        let findings = await DKIMVerifier(resolver: zone, time: 1_528_637_909).verify(SignedMessage(ParsedMessage(message)))
         #expect(!findings.isEmpty)
         for finding in findings { #expect(finding.result == .pass, "\(finding)") }
     }

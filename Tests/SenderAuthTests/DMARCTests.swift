@@ -38,7 +38,7 @@ struct DMARCTests {
                 let dkim = (input["dkimDomains"] as? [[String: Any]] ?? []).compactMap { $0["domain"] as? String }
                 let spf = (input["spfDomains"] as? [[String: Any]] ?? []).first?["domain"] as? String
                 let domains = from.map { String($0.split(separator: "@").last ?? "") }
-                findings.append(await checker.check(from: domains, spf: spf, dkim: dkim))
+                findings.append(await checker.check(from: domains, spf: Self.spf(spf), dkim: Self.dkim(dkim)))
             }
             for expectation in try #require(test["expect"] as? [[String: Any]]) {
                 guard let index = expectation["call"] as? Int, let path = expectation["path"] as? String else { continue }
@@ -104,6 +104,50 @@ struct DMARCTests {
         return zone
     }
 
+    /// SPF that passed for a domain; nil: it failed.
+    private static func spf(_ domain: String?, _ result: SPFResult = .pass) -> SPFFinding {
+        SPFFinding(domain == nil ? .fail : result, identity: .mailfrom, domain: domain ?? "unnamed.example")
+    }
+
+    private static func dkim(_ domains: [String], _ result: DKIMFinding.Result = .pass) -> [DKIMFinding] {
+        domains.map { DKIMFinding(result, domain: $0) }
+    }
+
+    @Test("What was not asked or not answered fails nobody, if it could have vouched for From")
+    func undecided() async throws {
+        var zone = ZoneResolver()
+        zone.zone[try #require(DNSName("_dmarc.bank.example"))] = [.record(.txt, .text([Array("v=DMARC1; p=reject".utf8)]))]
+        let checker = DMARCChecker(resolver: zone, discovery: .publicSuffixes(PublicSuffixList(Array("example\n".utf8))))
+        func result(_ spf: SPFFinding?, _ dkim: [DKIMFinding] = []) async -> DMARCFinding.Result {
+            await checker.check(from: ["bank.example"], spf: spf, dkim: dkim).result
+        }
+        #expect(await result(nil) == .none)
+        #expect(await result(nil, Self.dkim(["bank.example"], .fail)) == .none)
+        #expect(await result(nil, Self.dkim(["bank.example"])) == .pass)
+        #expect(await result(Self.spf("mail.bank.example", .temperror)) == .temperror)
+        #expect(await result(Self.spf("silent.invalid", .temperror)) == .fail)
+        #expect(await result(Self.spf(nil), Self.dkim(["bank.example"], .temperror)) == .temperror)
+        #expect(await result(Self.spf(nil), Self.dkim(["silent.invalid"], .temperror)) == .fail)
+        #expect(await result(Self.spf("bank.example", .temperror), Self.dkim(["bank.example"])) == .pass)
+    }
+
+    @Test("A second address in From is no way around the policy of the first")
+    func severalAuthors() async throws {
+        var zone = ZoneResolver()
+        for (name, text) in [("bank.example", "v=DMARC1; p=reject"), ("evil.example", "v=DMARC1; p=none")] {
+            zone.zone[try #require(DNSName("_dmarc." + name))] = [.record(.txt, .text([Array(text.utf8)]))]
+        }
+        let checker = DMARCChecker(resolver: zone, discovery: .publicSuffixes(PublicSuffixList()))
+        for from in [["bank.example", "evil.example"], ["evil.example", "bank.example"], ["x.invalid", "bank.example"]] {
+            let finding = await checker.check(from: from, spf: Self.spf("evil.example"), dkim: Self.dkim(["evil.example"]))
+            #expect(finding.result == .fail)
+            #expect(finding.domain == "bank.example")
+            #expect(finding.policy == .reject)
+        }
+        let harmless = await checker.check(from: ["evil.example", "other.example"], spf: Self.spf("evil.example"), dkim: [])
+        #expect(harmless.result == .permerror)
+    }
+
     @Test("Walking up the tree, records say where an organization ends")
     func treeWalk() async throws {
         func zone(_ records: [String: String]) -> ZoneResolver {
@@ -117,12 +161,16 @@ struct DMARCTests {
         }
         let records = ["_dmarc.bank": "v=DMARC1; p=reject; psd=y", "_dmarc.first.bank": "v=DMARC1; p=quarantine"]
         let checker = DMARCChecker(resolver: zone(records), discovery: .treeWalk)
-        let own = await checker.check(from: ["mail.first.bank"], spf: "other.first.bank", dkim: [])
+        let own = await checker.check(from: ["mail.first.bank"], spf: Self.spf("other.first.bank"), dkim: [])
         #expect(own.result == .pass)
         #expect(own.recordDomain == "first.bank")
-        let neighbour = await checker.check(from: ["mail.first.bank"], spf: "second.bank", dkim: ["second.bank"])
+        let neighbour = await checker.check(
+            from: ["mail.first.bank"],
+            spf: Self.spf("second.bank"),
+            dkim: Self.dkim(["second.bank"])
+        )
         #expect(neighbour.result == .fail)
-        let without = await checker.check(from: ["second.bank"], spf: nil, dkim: [])
+        let without = await checker.check(from: ["second.bank"], spf: Self.spf(nil), dkim: [])
         #expect(without.policy == .reject)
         #expect(without.recordDomain == "bank")
     }

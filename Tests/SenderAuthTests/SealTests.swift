@@ -32,21 +32,24 @@ struct SealTests {
 
         var text = Array(Self.message.utf8)
         for hop in 1...3 {
-            let parsed = ParsedMessage(text)
+            let parsed = SignedMessage(ParsedMessage(text), sealing: true)
             let before = await validator.validate(parsed)
             #expect(before.result == (hop == 1 ? .none : .pass), "\(before)")
             let seal = sealer.seal(parsed, chain: before, results: "gateway.example; dmarc=pass", time: 1_700_000_000)
             text = try #require(seal) + text
         }
-        let whole = await validator.validate(ParsedMessage(text))
+        let whole = await validator.validate(SignedMessage(ParsedMessage(text)))
         #expect(whole.result == .pass, "\(whole)")
         #expect(whole.sealers == ["gateway.example", "gateway.example", "gateway.example"])
         #expect(whole.authenticationResults.last == "gateway.example; dmarc=pass")
 
         let changed = String(decoding: text, as: UTF8.self).replacing("Text of two", with: "Text of ten")
-        let finding = await validator.validate(ParsedMessage(Array(changed.utf8)))
+        let finding = await validator.validate(SignedMessage(ParsedMessage(Array(changed.utf8))))
         #expect(finding.result == .fail)
-        #expect(sealer.seal(ParsedMessage(Array(changed.utf8)), chain: finding, results: "x", time: 1) != nil)
+        #expect(
+            sealer.seal(SignedMessage(ParsedMessage(Array(changed.utf8)), sealing: true), chain: finding, results: "x", time: 1)
+                != nil
+        )
     }
 
     @Test(

@@ -12,7 +12,7 @@ import Testing
 
 @Suite("Scanning at clamd")
 struct ClamdScannerTests {
-    private static let budget = Duration.seconds(20)
+    private static let budget = Duration.seconds(60)
 
     private func scanner(_ endpoints: [ClamdEndpoint], restTime: Duration = .seconds(5)) -> ClamdScanner {
         var configuration = ClamdScanner.Configuration(endpoints: endpoints)

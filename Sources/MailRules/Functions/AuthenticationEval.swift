@@ -13,7 +13,7 @@ enum AuthenticationEval {
         _ plugin: String,
         _ test: @escaping @Sendable (AuthenticationFindings, EvalContext) -> Bool
     ) -> EvalFunction {
-        EvalFunction(name, plugin: plugin, nature: .sender) { _ in
+        EvalFunction(name, plugin: plugin) { _ in
             { context in EvalOutcome(context.envelope.authentication.map { test($0, context) } ?? false) }
         }
     }
@@ -30,7 +30,7 @@ enum AuthenticationEval {
     private static var dkim: [EvalFunction] {
         [
             self.function("check_dkim_signed", "DKIM") { findings, _ in !findings.dkim.isEmpty },
-            EvalFunction("check_dkim_valid", plugin: "DKIM", nature: .sender) { arguments in
+            EvalFunction("check_dkim_valid", plugin: "DKIM") { arguments in
                 let domains = Set(arguments.values.compactMap { $0?.lowercased() })
                 return { context in
                     let signers = (context.envelope.authentication?.dkimDomains ?? []).map { $0.lowercased() }

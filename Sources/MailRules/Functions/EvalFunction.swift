@@ -2,34 +2,19 @@ import MailTypes
 
 /// A function that `eval:` rules call, under the name that SpamAssassin gave it: `check_for_mime`, `html_range`.
 struct EvalFunction: Sendable {
-    /// What a function needs beside the message.
-    enum Nature: Hashable, Sendable {
-        /// Nothing.
-        case local
-        /// What the gateway has found out about the sender of the message; without that it never hits.
-        case sender
-        /// Answers from the network; such rules never hit here unless a resolver has them.
-        case network
-        /// What was learnt from earlier messages.
-        case learning
-    }
-
     var name: String
     /// The plugin that has it, without `Mail::SpamAssassin::Plugin::`; `ifplugin` sees it.
     var plugin: String
-    var nature: Nature
     /// Makes a test of a rule's arguments: once for a rule, so that patterns are compiled once.
     var prepare: @Sendable (EvalArguments) throws(EvalArguments.Failure) -> EvalTest
 
     init(
         _ name: String,
         plugin: String,
-        nature: Nature = .local,
         prepare: @escaping @Sendable (EvalArguments) throws(EvalArguments.Failure) -> EvalTest
     ) {
         self.name = name
         self.plugin = plugin
-        self.nature = nature
         self.prepare = prepare
     }
 }

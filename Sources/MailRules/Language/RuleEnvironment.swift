@@ -23,7 +23,7 @@ package struct RuleEnvironment: Hashable, Sendable {
     /// learning of their own.
     private static let implementedPlugins: Set<String> = {
         let language = ["Check", "MIMEHeader", "Outpost", "ReplaceTags", "Shortcircuit", "URIDetail"]
-        let functions = EvalCatalogue.functions.values.filter { $0.nature == .local || $0.nature == .sender }.map(\.plugin)
+        let functions = EvalCatalogue.functions.values.map(\.plugin)
         return Set((language + functions).map { pluginPrefix + $0 })
     }()
 

@@ -22,6 +22,9 @@ package struct DMARCFinding: Hashable, Sendable {
     package var alignedSPF: String?
     package var reason: String?
 
+    /// How much the owner wants: 2 for refusal, 0 for nothing.
+    package var strictness: Int { self.policy == .reject ? 2 : self.policy == .quarantine ? 1 : 0 }
+
     package init(_ result: Result, domain: String? = nil, reason: String? = nil) {
         self.result = result
         self.domain = domain

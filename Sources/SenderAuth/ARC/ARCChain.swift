@@ -1,4 +1,3 @@
-import MailMessage
 import MailTypes
 import OpenSSLKit
 
@@ -70,8 +69,7 @@ package struct ARCValidator<Resolver: DNSResolver>: Sendable {
         self.keys = DKIMKeyFetcher(resolver: resolver)
     }
 
-    package func validate(_ message: ParsedMessage) async -> ARCFinding {
-        let signed = SignedMessage(message)
+    package func validate(_ signed: SignedMessage) async -> ARCFinding {
         let chain: ARCChain
         do {
             chain = try ARCChain(signed)
@@ -141,8 +139,7 @@ package struct ARCValidator<Resolver: DNSResolver>: Sendable {
         } catch let failure as DKIMSignature.Failure {
             throw Stop(reason: "\(name): \(failure.message)")
         }
-        var hashes = BodyHashes(message)
-        guard hashes.hash(signature.bodyForm, limit: signature.bodyLength).hash == signature.bodyHash else {
+        guard message.bodyHash(signature.bodyForm, limit: signature.bodyLength)?.hash == signature.bodyHash else {
             throw Stop(reason: "\(name): the body was changed")
         }
         var text: [UInt8] = []

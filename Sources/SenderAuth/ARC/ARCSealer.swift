@@ -1,9 +1,10 @@
-import MailMessage
 import MailTypes
 import OpenSSLKit
 
 /// Seals messages that are passed on, so that the next hop can know what we found (RFC 8617 §5.1).
 package struct ARCSealer: Sendable {
+    static let bodyForm = Canonicalization.relaxed
+
     private let domain: String
     private let selector: String
     private let key: SigningKey
@@ -29,8 +30,7 @@ package struct ARCSealer: Sendable {
     ///   - chain: what validation found of the chain so far.
     ///   - results: what stands behind the authserv-id of our Authentication-Results, and the id before it.
     ///   - time: seconds since 1970.
-    package func seal(_ message: ParsedMessage, chain finding: ARCFinding, results: String, time: Int) -> [UInt8]? {
-        let signed = SignedMessage(message)
+    package func seal(_ signed: SignedMessage, chain finding: ARCFinding, results: String, time: Int) -> [UInt8]? {
         guard let chain = try? ARCChain(signed), chain.sets.count < ARCChain.maximumInstances else { return nil }
         // A chain that failed earlier stays failed; one that fails here is sealed once, to say so.
         if let last = chain.sets.last, (try? TagList(signed.value(last.seal)))?.text("cv") == "fail" { return nil }
@@ -78,7 +78,8 @@ package struct ARCSealer: Sendable {
             let count = message.fields(named: name).count
             return Array(repeating: name, count: count + (Self.onceMore.contains(name) ? 1 : 0))
         }
-        let hash = BodyHash.hash(message.bytes[message.body], .relaxed).hash
+        // Only a message that was taken in for sealing has it.
+        guard let hash = message.bodyHash(Self.bodyForm)?.hash else { return nil }
         var field = Field(
             "ARC-Message-Signature",
             " i=\(instance); a=\(algorithm); c=relaxed/relaxed; d=\(self.domain);\r\n\ts=\(self.selector); t=\(time);\r\n\th="

@@ -64,8 +64,13 @@ struct BodyHash {
         self.pending.reserveCapacity(Self.chunk + 1_024)
     }
 
-    static func hash(_ body: ArraySlice<UInt8>, _ form: Canonicalization, limit: UInt64? = nil) -> (hash: [UInt8], length: UInt64)
-    {
+    /// The digest, and the octets of the canonical body, those beyond the limit included.
+    struct Outcome: Hashable, Sendable {
+        var hash: [UInt8]
+        var length: UInt64
+    }
+
+    static func hash(_ body: ArraySlice<UInt8>, _ form: Canonicalization, limit: UInt64? = nil) -> Outcome {
         var hash = BodyHash(form, limit: limit)
         hash.add(body)
         return hash.finish()
@@ -142,8 +147,8 @@ struct BodyHash {
         self.pending.removeAll(keepingCapacity: true)
     }
 
-    private mutating func finish() -> (hash: [UInt8], length: UInt64) {
+    private mutating func finish() -> Outcome {
         self.flush()
-        return (self.hasher.finish(), self.length)
+        return Outcome(hash: self.hasher.finish(), length: self.length)
     }
 }

@@ -13,6 +13,10 @@ struct DKIMSignature: Hashable, Sendable {
         var keyType: String { self == .ed25519SHA256 ? "ed25519" : "rsa" }
     }
 
+    /// Signatures that are verified of one message, the topmost ones (RFC 6376 §6.1 allows a bound). Each costs a question, a
+    /// public-key operation, and perhaps a hash of the body.
+    static let maximumVerified = 10
+
     var algorithm: Algorithm
     var signature: [UInt8]
     var bodyHash: [UInt8]

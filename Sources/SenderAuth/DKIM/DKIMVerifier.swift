@@ -1,12 +1,8 @@
-import MailMessage
 import MailTypes
 import OpenSSLKit
 
 /// Verifies the DKIM signatures of a message (RFC 6376 §6).
 package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
-    /// Signatures that are verified of one message; the topmost ones (§6.1 allows a bound). Each costs a question and a
-    /// public-key operation.
-    package static var maximumSignatures: Int { 10 }
     /// Seconds that a sender's clock may be ahead of ours.
     static var allowedSkew: UInt64 { 300 }
 
@@ -20,22 +16,19 @@ package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
     }
 
     /// One finding for each DKIM-Signature field, from the top.
-    package func verify(_ message: ParsedMessage) async -> [DKIMFinding] {
-        let signed = SignedMessage(message)
-        var hashes = BodyHashes(signed)
+    package func verify(_ message: SignedMessage) async -> [DKIMFinding] {
         var findings: [DKIMFinding] = []
-        for (number, field) in signed.fields(named: "dkim-signature").enumerated() {
-            guard number < Self.maximumSignatures else {
-                findings.append(DKIMFinding(.neutral, reason: "more than \(Self.maximumSignatures) signatures"))
+        for (number, field) in message.fields(named: "dkim-signature").enumerated() {
+            guard number < DKIMSignature.maximumVerified else {
+                findings.append(DKIMFinding(.neutral, reason: "more than \(DKIMSignature.maximumVerified) signatures"))
                 break
             }
-            findings.append(await self.verify(field, of: signed, &hashes))
+            findings.append(await self.verify(field, of: message))
         }
         return findings
     }
 
-    private func verify(_ field: SignedMessage.Field, of message: SignedMessage, _ hashes: inout BodyHashes) async -> DKIMFinding
-    {
+    private func verify(_ field: SignedMessage.Field, of message: SignedMessage) async -> DKIMFinding {
         var finding = DKIMFinding(.permerror)
         let signature: DKIMSignature
         do {
@@ -56,7 +49,7 @@ package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
             finding.reason = "\(error)"
             return finding
         }
-        let outcome = await self.verify(signature, field, of: message, &hashes)
+        let outcome = await self.verify(signature, field, of: message)
         finding.result = outcome.result
         finding.reason = outcome.reason
         finding.isTesting = outcome.isTesting
@@ -67,8 +60,7 @@ package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
     private func verify(
         _ signature: DKIMSignature,
         _ field: SignedMessage.Field,
-        of message: SignedMessage,
-        _ hashes: inout BodyHashes
+        of message: SignedMessage
     ) async -> DKIMFinding {
         guard signature.algorithm != .rsaSHA1 else {
             return DKIMFinding(.permerror, reason: "rsa-sha1 is no longer accepted (RFC 8301)")
@@ -77,7 +69,9 @@ package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
             return DKIMFinding(.permerror, reason: "the signature has expired")
         }
         // What costs nothing but time comes before what costs a question.
-        let body = hashes.hash(signature.bodyForm, limit: signature.bodyLength)
+        guard let body = message.bodyHash(signature.bodyForm, limit: signature.bodyLength) else {
+            return DKIMFinding(.permerror, reason: "the body was not hashed for it")
+        }
         if let length = signature.bodyLength, length > body.length {
             return DKIMFinding(.permerror, reason: "l= is more than the body has")
         }
@@ -101,29 +95,6 @@ package struct DKIMVerifier<Resolver: DNSResolver>: Sendable {
             isTesting: key.isTesting,
             unsignedOctets: unsigned
         )
-    }
-}
-
-/// Body hashes of one message, each made once: signatures mostly ask for the same.
-struct BodyHashes {
-    private struct Kind: Hashable {
-        var form: Canonicalization
-        var limit: UInt64?
-    }
-
-    private let message: SignedMessage
-    private var known: [Kind: (hash: [UInt8], length: UInt64)] = [:]
-
-    init(_ message: SignedMessage) {
-        self.message = message
-    }
-
-    mutating func hash(_ form: Canonicalization, limit: UInt64?) -> (hash: [UInt8], length: UInt64) {
-        let kind = Kind(form: form, limit: limit)
-        if let found = self.known[kind] { return found }
-        let made = BodyHash.hash(self.message.bytes[self.message.body], form, limit: limit)
-        self.known[kind] = made
-        return made
     }
 }
 

@@ -21,15 +21,28 @@ package struct DMARCChecker<Resolver: DNSResolver>: Sendable {
         self.discovery = discovery
     }
 
+    /// Domains of From that are looked at; an honest message has one.
+    private static var maximumDomains: Int { 5 }
+
+    /// Of several domains in From each is looked at, and the strictest failure counts: a second address must not be a way
+    /// around the policy of the first (RFC 7489 §6.6.1).
     /// - Parameters:
     ///   - from: the domains of the mailboxes in From.
-    ///   - spf: the domain of the envelope's sender, if SPF passed for it.
-    ///   - dkim: the domains of signatures that pass.
-    package func check(from: [String], spf: String?, dkim: [String]) async -> DMARCFinding {
-        let domains = Set(from.map { $0.lowercased() })
-        guard let text = domains.first, domains.count == 1 else {
-            return DMARCFinding(.permerror, reason: from.isEmpty ? "From has no domain" : "From has several domains")
+    ///   - spf: nil when SPF was not checked. A message that nothing else vouches for is not decided then.
+    package func check(from: [String], spf: SPFFinding?, dkim: [DKIMFinding]) async -> DMARCFinding {
+        let domains = from.reduce(into: [String]()) { if !$0.contains($1.lowercased()) { $0.append($1.lowercased()) } }
+        guard !domains.isEmpty else { return DMARCFinding(.permerror, reason: "From has no domain") }
+        var findings: [DMARCFinding] = []
+        for domain in domains.prefix(Self.maximumDomains) {
+            findings.append(await self.check(from: domain, spf: spf, dkim: dkim))
         }
+        if let failed = findings.filter({ $0.result == .fail }).max(by: { $0.strictness < $1.strictness }) { return failed }
+        if let unanswered = findings.first(where: { $0.result == .temperror }) { return unanswered }
+        guard domains.count == 1 else { return DMARCFinding(.permerror, reason: "From has several domains") }
+        return findings[0]
+    }
+
+    private func check(from text: String, spf: SPFFinding?, dkim: [DKIMFinding]) async -> DMARCFinding {
         guard let domain = DNSName(text), domain.labels.count >= 2, IPAddress(text) == nil else {
             return DMARCFinding(.none, domain: text, reason: "the domain of From is no full name")
         }
@@ -45,15 +58,39 @@ package struct DMARCChecker<Resolver: DNSResolver>: Sendable {
         finding.record = record
         finding.recordDomain = "\(found.name)"
         finding.policy = await self.policy(record, found.name, domain)
-        let organization = found.organization
-        if let name = spf.flatMap({ DNSName($0) }), await self.isAligned(name, domain, organization, record.isStrictForSPF) {
-            finding.alignedSPF = spf
+        func isAligned(_ text: String?, _ isStrict: Bool) async -> Bool {
+            guard let name = text.flatMap({ DNSName($0) }) else { return false }
+            return await self.isAligned(name, domain, found.organization, isStrict)
         }
-        for signer in dkim {
-            guard let name = DNSName(signer) else { continue }
-            if await self.isAligned(name, domain, organization, record.isStrictForDKIM) { finding.alignedDKIM.append(signer) }
+        if let spf, spf.result == .pass, await isAligned(spf.domain, record.isStrictForSPF) { finding.alignedSPF = spf.domain }
+        for signature in dkim where signature.result == .pass {
+            if let signer = signature.domain, await isAligned(signer, record.isStrictForDKIM) {
+                finding.alignedDKIM.append(signer)
+            }
         }
-        finding.result = finding.alignedSPF != nil || !finding.alignedDKIM.isEmpty ? .pass : .fail
+        if finding.alignedSPF != nil || !finding.alignedDKIM.isEmpty {
+            finding.result = .pass
+            return finding
+        }
+        // What was not answered could have vouched for From only if it is of the same owner; else whoever forges From could
+        // name a domain whose servers are silent.
+        if let spf, spf.result == .temperror, await isAligned(spf.domain, record.isStrictForSPF) {
+            finding.result = .temperror
+            finding.reason = "SPF of \(spf.domain) could not be asked for"
+            return finding
+        }
+        for signature in dkim where signature.result == .temperror {
+            if let signer = signature.domain, await isAligned(signer, record.isStrictForDKIM) {
+                finding.result = .temperror
+                finding.reason = "the key of \(signer) could not be asked for"
+                return finding
+            }
+        }
+        if spf == nil {
+            finding.reason = "not decided: SPF was not checked"
+        } else {
+            finding.result = .fail
+        }
         return finding
     }
 

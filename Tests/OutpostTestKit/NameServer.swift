@@ -1,0 +1,47 @@
+import Foundation
+
+/// Debian's authoritative name server NSD with one zone of its own, on a port of its own.
+public final class NameServer {
+    public static let isAvailable = FileManager.default.isExecutableFile(atPath: "/usr/sbin/nsd")
+
+    public let port: Int
+    private let directory: TemporaryDirectory
+    /// Killed when this goes: it has nothing to lose, and its servers end with it.
+    private let process: ChildProgram
+
+    /// - Parameters:
+    ///   - zone: `example`
+    ///   - records: lines of a zone file, without SOA and NS; names are relative to the zone.
+    public init(zone: String, records: [String]) throws {
+        self.directory = try TemporaryDirectory()
+        self.port = try LoopbackSocket.freePort(.v4)
+        let path = self.directory.path
+        let head = ["$TTL 60", "@ SOA ns root 1 3600 600 86400 60", "@ NS ns", "ns A 127.0.0.1"]
+        try self.directory.write((head + records).joined(separator: "\n") + "\n", to: "zone")
+        let configuration = try self.directory.write(
+            """
+            server:
+              ip-address: 127.0.0.1@\(self.port)
+              username: ""
+              chroot: ""
+              zonesdir: "\(path)"
+              database: ""
+              pidfile: "\(path)/pid"
+              xfrdfile: "\(path)/xfrd"
+              zonelistfile: "\(path)/zones"
+              server-count: 1
+            remote-control:
+              control-enable: no
+            zone:
+              name: \(zone)
+              zonefile: zone
+
+            """,
+            to: "nsd.conf"
+        )
+        self.process = try ChildProgram("/usr/sbin/nsd", ["-d", "-c", configuration], log: path + "/log")
+        guard Wait.isTrue(within: .seconds(15), { self.process.logText.contains("nsd started") }) else {
+            throw ChildProgram.Failure("nsd does not start:\n\(self.process.logText)")
+        }
+    }
+}
