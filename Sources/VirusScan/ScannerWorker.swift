@@ -4,7 +4,7 @@ import SystemKit
 
 /// One `outpost-scanner` process, its directory and its client.
 final class ScannerWorker: Sendable {
-    /// What a worker says when it listens: `ready 8700000 1.4.6/27450/1732300000`.
+    /// What a worker says when it listens: `ready 8700000 1.4.6/27450/1732300000 landlock-7+seccomp`.
     struct Greeting: Hashable, Sendable {
         var signatures: Int
         var libraryVersion: String
@@ -12,19 +12,22 @@ final class ScannerWorker: Sendable {
         var databaseVersion: Int
         /// Seconds since 1970; 0 without the official database.
         var databaseTime: Int
+        /// What the kernel keeps it from, as `CurrentProcess.Confinement` writes it.
+        var confinement: String
 
         /// As a listing shows it.
         var engine: String { "libclamav \(self.libraryVersion) / \(self.databaseVersion)" }
 
         init?(_ line: String) {
             let words = line.split(separator: " ")
-            guard words.count == 3, words[0] == "ready", let signatures = Int(words[1]) else { return nil }
+            guard words.count == 4, words[0] == "ready", let signatures = Int(words[1]) else { return nil }
             let facts = words[2].split(separator: "/", omittingEmptySubsequences: false)
             guard facts.count == 3, let version = Int(facts[1]), let time = Int(facts[2]) else { return nil }
             self.signatures = signatures
             self.libraryVersion = String(facts[0])
             self.databaseVersion = version
             self.databaseTime = time
+            self.confinement = String(words[3])
         }
     }
 

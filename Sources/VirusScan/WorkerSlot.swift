@@ -221,6 +221,7 @@ actor WorkerSlot {
             "virus scanner is ready",
             metadata: [
                 "signatures": "\(worker.greeting?.signatures ?? 0)", "database": "\(worker.greeting?.databaseVersion ?? 0)",
+                "confinement": "\(worker.greeting?.confinement ?? "none")",
             ]
         )
         for waiter in self.waiters {

@@ -25,7 +25,8 @@ struct Options {
         Usage: outpost-scanner --socket PATH --database DIRECTORY [options]
 
         Scans for viruses with libclamav. Speaks clamd's protocol on a Unix socket: PING, VERSION, STATS, INSTREAM, FILDES,
-        IDSESSION, END. Listens once the signatures are loaded and then writes "ready SIGNATURES VERSION" to its output.
+        IDSESSION, END. Listens once the signatures are loaded and then writes "ready SIGNATURES VERSION CONFINEMENT" to its output. From then on it
+        opens files in its temporary directory alone, no socket, and starts nothing, as far as the kernel can keep it from that.
 
           --socket PATH                 the socket, at most 107 octets long; one that is left over is replaced
           --database DIRECTORY          signatures, in any format that libclamav reads

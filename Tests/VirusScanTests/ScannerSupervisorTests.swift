@@ -325,7 +325,7 @@ struct ScannerSupervisorTests {
             use IO::Socket::UNIX;
             $| = 1;
             my $listener = IO::Socket::UNIX->new(Local => $ARGV[1], Listen => 5) or die;
-            print "ready 1 1.0/0/0\\n";
+            print "ready 1 1.0/0/0 none\\n";
             my $connection = $listener->accept;
             while (sysread($connection, my $octets, 4096)) {
                 exit 3 if $octets =~ /INSTREAM|FILDES/;

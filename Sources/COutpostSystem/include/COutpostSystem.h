@@ -33,6 +33,15 @@ ssize_t outpost_receive(int connection, void *buffer, size_t size, int *descript
 /// RLIMIT_CORE 0: memory full of mail must not land on a disk; 0 or -1 with errno set.
 int outpost_no_core_dumps(void);
 
+/// From now on this thread and those that it starts reach no file but those below `directory`, and those below the `count`
+/// paths of `readable` to read; they bind and connect no TCP socket and signal no other process, as far as the kernel's Landlock
+/// can tell. Returns the version of Landlock's interface, 0 where the kernel has none, or -1 with errno set.
+int outpost_restrict_files(const char *directory, const char *const *readable, size_t count);
+
+/// From now on this process makes only the system calls that scanning needs: no new socket, no other program, no other process
+/// (seccomp(2)); others fail with EPERM. Returns 1, 0 where the kernel or the processor cannot, or -1 with errno set.
+int outpost_filter_system_calls(void);
+
 /// The exit code or the signal of a status from waitpid.
 int outpost_exit_status(int status, int *by_signal);
 
