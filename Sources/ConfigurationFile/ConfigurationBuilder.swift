@@ -252,6 +252,7 @@ struct ConfigurationBuilder {
         section.read("received_fields", into: &limits.session.receivedFields)
         section.read("idle", into: &limits.session.idleSeconds)
         section.read("data", into: &limits.session.dataSeconds)
+        section.read("data_rate", into: &limits.session.dataRate)
         section.read("handshake", into: &limits.session.handshakeSeconds)
         section.read("greeting_delay", into: &limits.session.greetingDelayMilliseconds)
         section.readChoice("bare_line_ends", into: &limits.bareLineEnds)

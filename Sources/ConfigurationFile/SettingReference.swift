@@ -423,6 +423,12 @@ enum SettingReference {
         ),
         Setting("limits.idle", .number(.seconds, anyTime), "5m", "Without a byte between commands."),
         Setting("limits.data", .number(.seconds, anyTime), "10m", "Without a byte while a message arrives."),
+        Setting(
+            "limits.data_rate",
+            .number(.octets, 0...1_048_576),
+            "100",
+            "Octets a second with which a message must have come on average once `limits.data` is over; 0 for no limit."
+        ),
         Setting("limits.handshake", .number(.seconds, 1...600), "30s", "For a TLS handshake or a PROXY header."),
         Setting(
             "limits.greeting_delay",

@@ -102,6 +102,8 @@ package struct SessionLimits: Hashable, Sendable {
     package var idleSeconds = 300
     /// Seconds without a byte while content arrives.
     package var dataSeconds = 600
+    /// Octets a second that content must come with once `dataSeconds` are over; 0 for no limit. A satellite telephone has 300.
+    package var dataRate = 100
     /// Seconds for a TLS handshake or a PROXY header.
     package var handshakeSeconds = 30
     /// Milliseconds that the greeting is held back to see who talks first; 0 switches that off.

@@ -38,6 +38,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     private var readIsHeldBack = false
     private let started = NIODeadline.now()
     private var lastActivity = NIODeadline.now()
+    private var pace = TransferPace()
     private var timer: Scheduled<Void>?
     private var greetingTimer: Scheduled<Void>?
     private var lingerTimer: Scheduled<Void>?
@@ -73,7 +74,10 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         let bytes = self.unwrapInboundIn(data)
         guard !self.isFinished else { return }
         self.machine.received(bytes)
-        if self.machine.wait == .content { self.lastActivity = .now() }
+        if self.machine.wait == .content {
+            self.lastActivity = .now()
+            self.pace.received(0, at: self.lastActivity)
+        }
         self.pump(context)
     }
 
@@ -166,6 +170,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         case .discardContent: self.writer = nil
         case .transactionReset:
             self.writer = nil
+            self.pace.ended()
             self.session?.transactionReset()
         case .holdGreeting(let milliseconds): self.holdGreeting(milliseconds, context)
         case .startTLS(let reply): self.startTLS(reply, context)
@@ -201,6 +206,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
                 return
             }
         case .message:
+            self.pace.ended()
             do {
                 content = try self.finishedContent()
             } catch {
@@ -243,6 +249,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     /// Writes to the file in pieces of 64 KiB on the event loop. That is a copy into the page cache, some ten
     /// microseconds; handing each piece to a thread and back would cost more and hold two copies meanwhile.
     private func store(_ bytes: ByteBuffer) {
+        self.pace.received(bytes.readableBytes, at: .now())
         if self.writer == nil {
             self.writer = ContentWriter(
                 directory: self.settings.configuration.contentDirectory,
@@ -310,11 +317,13 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     private func timerFired(_ context: ChannelHandlerContext) {
         guard !self.isFinished else { return }
         let limits = self.settings.configuration.limits
-        let idle = NIODeadline.now() - self.lastActivity
+        let now = NIODeadline.now()
+        let idle = now - self.lastActivity
+        let isTooSlow = self.pace.isTooSlow(at: now, grace: limits.dataSeconds, rate: limits.dataRate)
         let isOver: Bool
         switch self.machine.wait {
-        case .command: isOver = idle >= .seconds(Int64(limits.idleSeconds))
-        case .content: isOver = idle >= .seconds(Int64(limits.dataSeconds))
+        case .command: isOver = isTooSlow || idle >= .seconds(Int64(limits.idleSeconds))
+        case .content: isOver = isTooSlow || idle >= .seconds(Int64(limits.dataSeconds))
         case .handshake: isOver = idle >= .seconds(Int64(limits.handshakeSeconds))
         case .answer, .greeting, .nothing:
             // The session's own budget bounds its answers; the client's time starts anew behind them.

@@ -170,6 +170,28 @@ struct ListenerTests {
         await server.listener.shutdown(grace: .seconds(1))
     }
 
+    @Test("a client that drips octets gets no more time than its octets are worth", arguments: ["DATA\r\n", ""])
+    func dripping(command: String) async throws {
+        let server = try await Self.start {
+            $0.limits.dataSeconds = 1
+            $0.limits.idleSeconds = 1
+        }
+        let client = try server.client()
+        client.write(Self.envelope + command)
+        #expect(try client.codes(command.isEmpty ? 4 : 5).first == 220)
+        // Never silent for a second; as text, and in chunks of one octet.
+        let end = ContinuousClock.now + .seconds(20)
+        var drips = 0
+        while server.log.summaries.isEmpty, ContinuousClock.now < end {
+            client.write(command.isEmpty ? "BDAT 1\r\nx" : "x")
+            drips += 1
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        #expect(drips > 5 && drips < 60)
+        #expect(client.codesToEnd().last == 421)
+        #expect(server.log.messages.isEmpty)
+    }
+
     @Test("shutdown closes idle sessions at once and lets a transaction finish")
     func shutdown() async throws {
         let server = try await Self.start()
