@@ -184,15 +184,16 @@ class Lab:
         wait_for_greeting(port, process)
         return server
 
-    def outpost(self, name, downstream, settings=""):
-        """A gateway with settings of its own (YAML) and everything else as it comes."""
+    def outpost(self, name, downstream, settings="", tls=None):
+        """A gateway with settings of its own (YAML) and everything else as it comes; tls: paths of certificate and key."""
         port = free_port()
         place = self.directory / name
         place.mkdir()
+        secured = f", tls: {{certificate: {tls[0]}, private_key: {tls[1]}}}" if tls else ""
         (place / "outpost.yaml").write_text(
             f"hostname: gateway.example\n"
             f"data_directory: {place}/data\n"
-            f'listeners: [{{address: "127.0.0.1:{port}"}}]\n'
+            f'listeners: [{{address: "127.0.0.1:{port}"{secured}}}]\n'
             f"domains:\n"
             f"  - names: [example.com]\n"
             f'    downstream: ["127.0.0.1:{downstream.port}"]\n'
@@ -225,6 +226,15 @@ def smtp_source(port, messages, sessions, size, kept=False, limit=120):
     if result.returncode != 0 or result.stderr.strip():
         raise Failure(f"smtp-source to port {port}: {result.stderr.strip()[:300]}")
     return elapsed
+
+
+def certificate(directory):
+    """Paths of a certificate that nobody has signed, and of its key."""
+    paths = directory / "certificate.pem", directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=gateway.example", "-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
 
 
 def machine():

@@ -82,6 +82,19 @@ final class DownstreamConnection: ChannelInboundHandler {
         self.perform(self.machine.abort())
     }
 
+    /// The transaction goes on without this connection, which is reset and used again.
+    func forsake() {
+        self.transaction = nil
+        self.perform(self.machine.abort())
+    }
+
+    /// Since when its transaction has not needed it.
+    var restingSince: NIODeadline? { self.transaction?.restingSince }
+
+    func park() {
+        self.transaction?.park()
+    }
+
     /// The end mark is sent: only the server's reply can say what became of the message.
     var mayHaveDelivered: Bool { self.machine.wait == .finalReply }
 

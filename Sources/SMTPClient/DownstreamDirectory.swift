@@ -12,7 +12,7 @@ package final class DownstreamDirectory: Sendable {
         var openConnections = 0
         /// In order of arrival, over all event loops.
         var slotWaiters: [SlotWaiter] = []
-        /// Asks each event loop that uses the route to close an idle connection.
+        /// Asks each event loop that uses the route to close an idle connection, or to take one from who does not use it.
         var reclaimers: [Int: @Sendable () -> Void] = [:]
     }
 
@@ -141,6 +141,14 @@ extension DownstreamDirectory {
         }
         for reclaim in reclaimers { reclaim() }
         return isTaken
+    }
+
+    /// Somebody still waits for a slot.
+    func askForRoom(_ route: DownstreamRoute) {
+        let reclaimers = self.state.withLock { state in
+            state.routes[route].map { $0.slotWaiters.isEmpty ? [] : Array($0.reclaimers.values) } ?? []
+        }
+        for reclaim in reclaimers { reclaim() }
     }
 
     func releaseSlot(_ route: DownstreamRoute) {

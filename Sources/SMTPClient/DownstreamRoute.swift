@@ -35,6 +35,9 @@ package struct DownstreamRoute: Hashable, Sendable {
     package var maxConnections: Int
     /// An unused connection is kept for so long. 30: servers close theirs after some minutes.
     package var idleSeconds: Int
+    /// A transaction whose client has said nothing for so long gives its connection up to one that waits: a client that
+    /// drips its message must not hold what others need. What it said is said again when its message is here.
+    package var restMilliseconds: Int
     /// To open a connection to one host, and to wait for a free one of the cap.
     package var connectSeconds: Int
     /// For each reply but the last. A client that waits on us gives up after 5 minutes (RFC 5321 §4.5.3.2).
@@ -50,6 +53,7 @@ package struct DownstreamRoute: Hashable, Sendable {
         sendsXCLIENT: Bool = false,
         maxConnections: Int = 20,
         idleSeconds: Int = 30,
+        restMilliseconds: Int = 2_000,
         connectSeconds: Int = 10,
         replySeconds: Int = 60,
         finalReplySeconds: Int = 300,
@@ -61,6 +65,7 @@ package struct DownstreamRoute: Hashable, Sendable {
         self.sendsXCLIENT = sendsXCLIENT
         self.maxConnections = maxConnections
         self.idleSeconds = idleSeconds
+        self.restMilliseconds = restMilliseconds
         self.connectSeconds = connectSeconds
         self.replySeconds = replySeconds
         self.finalReplySeconds = finalReplySeconds

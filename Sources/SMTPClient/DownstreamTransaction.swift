@@ -7,7 +7,8 @@ import SMTPCore
 /// on the pool's event loop only.
 ///
 /// A connection that was lost before the server was asked for the message is replaced once, with everything said again,
-/// as long as the server gives the same answers: nothing was taken yet.
+/// as long as the server gives the same answers: nothing was taken yet. The same is done when another transaction waited for
+/// the connection while this one's client took its time.
 package final class DownstreamTransaction {
     private struct Addition {
         let recipients: [Recipient]
@@ -31,6 +32,10 @@ package final class DownstreamTransaction {
     /// How many of the recipients on the way were accepted before on a connection that is lost.
     private var repeated = 0
     private var isReplaced = false
+    /// Its connection went to one that waited; the server knows nothing of it any more.
+    private var isParked = false
+    /// Since when the client has not said anything that needs the connection; nil while it is used or there is none.
+    private(set) var restingSince: NIODeadline?
     /// The downstream failed this transaction for good: the answer to everything that still comes.
     private var failure: SMTPReply?
     private var isOver = false
@@ -56,6 +61,7 @@ package final class DownstreamTransaction {
         if self.isOver || self.failure != nil {
             return completion(recipients.map { _ in self.failure ?? DownstreamReply.away })
         }
+        self.restingSince = nil
         self.additions.append(Addition(recipients: recipients, completion: completion))
         if self.additions.count == 1 { self.sendRecipients() }
     }
@@ -81,12 +87,22 @@ package final class DownstreamTransaction {
             return completion(.away(reason: self.awayReason ?? ConnectionLoss.closed.reason))
         }
         let outgoing = OutgoingContent(prefix: prefix, content: content, omitting: omitted)
+        self.restingSince = nil
         self.delivery = Delivery(content: outgoing, facts: facts, completion: completion)
         if let connection = self.connection {
             connection.deliver(outgoing, facts: facts)
         } else {
-            self.takeConnection(isReplacement: true)
+            self.takeConnection(isReplacement: !self.isParked)
         }
+    }
+
+    /// Gives the connection up while the client takes its time. Only while it rests.
+    func park() {
+        guard self.restingSince != nil, let connection = self.connection else { return }
+        self.restingSince = nil
+        self.isParked = true
+        self.connection = nil
+        connection.forsake()
     }
 
     /// Gives the transaction up; the connection is reset and used again. May be called at any time, more than once. A
@@ -99,6 +115,7 @@ package final class DownstreamTransaction {
             self.lease = nil
             self.pool.cancel(lease)
         }
+        self.restingSince = nil
         self.connection?.abort()
         if self.connection?.mayHaveDelivered == true { return }
         self.connection = nil
@@ -139,6 +156,7 @@ extension DownstreamTransaction {
 
     private func granted(_ connection: DownstreamConnection) {
         self.awayReason = nil
+        self.isParked = false
         self.connection = connection
         connection.begin(self)
         self.repeated = self.acceptedRecipients.count
@@ -173,6 +191,7 @@ extension DownstreamTransaction {
             for (recipient, reply) in zip(addition.recipients, answers) where reply.isPositive {
                 self.acceptedRecipients.append(recipient)
             }
+            if self.additions.isEmpty { self.restingSince = .now() }
             addition.completion(answers)
             self.sendRecipients()
         } else if let delivery = self.delivery {
@@ -183,6 +202,7 @@ extension DownstreamTransaction {
     /// The connection is gone; the server has taken nothing.
     func lost(_ loss: ConnectionLoss, wasUsed: Bool) {
         self.connection = nil
+        self.restingSince = nil
         self.awayReason = loss.reason
         guard !self.isOver, !self.additions.isEmpty || self.delivery != nil else { return }
         if loss.isStaleness, !self.isReplaced, wasUsed || !self.acceptedRecipients.isEmpty {

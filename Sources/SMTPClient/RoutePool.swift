@@ -11,6 +11,9 @@ final class RoutePool {
 
     typealias LeaseCompletion = (Result<DownstreamConnection, LeaseFailure>) -> Void
 
+    /// How often, while leases wait, connections are looked for within the time that makes one count as resting.
+    private static let looksInARest: Int64 = 4
+
     let route: DownstreamRoute
     let eventLoop: any EventLoop
     let directory: DownstreamDirectory
@@ -22,6 +25,7 @@ final class RoutePool {
     private var nextLease = 0
     private var registration = 0
     private var timer: (due: NIODeadline, task: Scheduled<Void>)?
+    private var restTimer: Scheduled<Void>?
 
     init(
         route: DownstreamRoute,
@@ -38,7 +42,7 @@ final class RoutePool {
         self.machine = PoolMachine(idleLimit: .seconds(Int64(route.idleSeconds)))
         let handle = WeakRoutePool(self, eventLoop: eventLoop)
         self.registration = directory.register(route) {
-            handle.onLoop { $0.perform($0.machine.reclaim()) }
+            handle.onLoop { $0.makeRoom() }
         }
     }
 
@@ -56,6 +60,7 @@ final class RoutePool {
         self.leases[lease] = completion
         let deadline = NIODeadline.now() + .seconds(Int64(self.route.connectSeconds))
         self.perform(self.machine.lease(lease, fresh: fresh, deadline: deadline))
+        self.awaitRest()
     }
 
     func cancel(_ lease: PoolMachine.LeaseID) {
@@ -108,6 +113,28 @@ final class RoutePool {
             self.leases.removeValue(forKey: lease)?(.failure(LeaseFailure(failure: failure)))
         case .close(let id):
             self.connections[id]?.quit()
+        }
+    }
+
+    /// Somebody waits for a connection, here or on another loop: an idle one is closed, or one is taken from the transaction
+    /// that has not used its own for the longest time.
+    private func makeRoom() {
+        if self.machine.idleConnections > 0 { return self.perform(self.machine.reclaim()) }
+        let rest = NIODeadline.now() - .milliseconds(Int64(self.route.restMilliseconds))
+        let resting = self.connections.values.compactMap { connection in connection.restingSince.map { ($0, connection) } }
+        guard let longest = resting.filter({ $0.0 <= rest }).min(by: { $0.0 < $1.0 }) else { return }
+        longest.1.park()
+    }
+
+    /// While leases wait, looks again and again, on all loops, for connections that rest.
+    private func awaitRest() {
+        guard self.restTimer == nil, self.machine.waitingLeases > 0 else { return }
+        let pause = TimeAmount.milliseconds(max(1, Int64(self.route.restMilliseconds) / Self.looksInARest))
+        self.restTimer = self.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] () -> Void in
+            guard let self else { return }
+            self.restTimer = nil
+            for _ in 0..<self.machine.waitingLeases { self.directory.askForRoom(self.route) }
+            self.awaitRest()
         }
     }
 

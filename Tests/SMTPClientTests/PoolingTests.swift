@@ -161,6 +161,7 @@ struct PoolingTests {
         let peer = try Peer(server) {
             $0.maxConnections = 1
             $0.connectSeconds = 1
+            $0.restMilliseconds = 60_000
         }
         let holder = try await peer.begin()
         #expect(try await holder.add(["a@example.org"]).map(\.code) == [250])
@@ -170,6 +171,36 @@ struct PoolingTests {
         #expect(await peer.send(to: ["c@example.org"]).outcome?.kind == "accepted")
         #expect(server.seen.connections == 1)
         await server.stop()
+    }
+
+    @Test("who drips its message gives its connection to who waits, and is served when it is ready", arguments: [true, false])
+    func restingIsParked(onOneLoop: Bool) async throws {
+        let server = try await RecordingDownstream()
+        let directory = DownstreamDirectory()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let loops = [group.next(), group.next()]
+        let peers = try [loops[0], loops[onOneLoop ? 0 : 1]].map { loop in
+            try Peer(ports: [server.port], loop: loop, directory: directory) {
+                $0.maxConnections = 1
+                $0.connectSeconds = 50
+                $0.restMilliseconds = 50
+            }
+        }
+        let slow = try await peers[0].begin()
+        #expect(try await slow.add(["a@example.org"]).map(\.code) == [250])
+        #expect(await peers[1].send(to: ["b@example.org"]).outcome?.kind == "accepted")
+        #expect(try await slow.add(["c@example.org"]).map(\.code) == [250])
+        #expect(await peers[1].send(to: ["d@example.org"]).outcome?.kind == "accepted")
+        #expect(try await slow.deliver(.memory(Array("x\r\n".utf8))).kind == "accepted")
+        #expect(
+            server.seen.messages.map(\.recipients) == [
+                ["RCPT TO:<b@example.org>"], ["RCPT TO:<d@example.org>"], ["RCPT TO:<a@example.org>", "RCPT TO:<c@example.org>"],
+            ]
+        )
+        #expect(server.seen.maximumOpen <= 2)
+        for peer in peers { try await peer.shutdown() }
+        await server.stop()
+        try await group.shutdownGracefully()
     }
 
     @Test("an unused connection is left with QUIT")
