@@ -174,7 +174,7 @@ if Context.environment["OUTPOST_FUZZING"] != nil {
     package.targets.append(
         .executableTarget(
             name: "outpost-fuzz",
-            dependencies: ["MailTypes", "MailMessage", "MailRules", "SenderAuth"],
+            dependencies: ["MailTypes", "MailMessage", "MailRules", "SenderAuth", "SMTPCore", "ConfigurationFile", nioCore],
             path: "Fuzzing",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )

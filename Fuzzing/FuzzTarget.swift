@@ -1,7 +1,10 @@
+import ConfigurationFile
 import Foundation
 import MailMessage
 import MailRules
 import MailTypes
+import NIOCore
+import SMTPCore
 import SenderAuth
 
 /// One program for all fuzz targets: `OUTPOST_FUZZ_TARGET` names the one that it feeds (libFuzzer's entry points take no
@@ -17,6 +20,14 @@ private enum FuzzTarget: String, CaseIterable {
     case evaluation
     /// What attachments hold: zip, gzip, compound files.
     case attachment
+    /// A client's octets: commands, DATA and BDAT, PROXY header, XCLIENT.
+    case session
+    /// A mail server's replies.
+    case reply
+    /// PROXY headers alone, both versions.
+    case proxy
+    /// Configuration files.
+    case configuration
     /// Records of SPF, DKIM and DMARC, and tags of ARC.
     case records
 
@@ -43,6 +54,12 @@ private enum FuzzTarget: String, CaseIterable {
             let text = Self.shippedRules.text(of: ParsedMessage(bytes))
             _ = Self.evaluator.value.evaluate(text, envelope: Self.envelope)
         case .attachment: _ = AttachmentContent(bytes)
+        case .session: SessionFuzz.run(bytes)
+        case .reply: ReplyFuzz.run(bytes)
+        case .proxy:
+            var buffer = ByteBuffer(bytes: bytes)
+            _ = try? ProxyHeader.read(from: &buffer)
+        case .configuration: _ = ConfigurationReader.read(text: String(decoding: bytes, as: UTF8.self), file: "fuzz.yaml")
         case .records:
             _ = DMARCRecord(bytes)
             _ = PublicSuffixList(bytes)
