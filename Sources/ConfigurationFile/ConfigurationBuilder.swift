@@ -36,6 +36,7 @@ struct ConfigurationBuilder {
         }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
+        if let section = root.section("spool") { self.readSpool(section, into: &configuration.spool) }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
         if let section = root.section("log") {
             section.readChoice("format", into: &configuration.log.format)
@@ -115,10 +116,7 @@ struct ConfigurationBuilder {
         section.read("downstream_connect_timeout", into: &route.connectSeconds)
         section.read("downstream_reply_timeout", into: &route.replySeconds)
         section.read("downstream_final_timeout", into: &route.finalReplySeconds)
-        section.read("when_downstream_is_away", into: &route.whenAway) { text throws(SettingProblem) in
-            if text == "spool" { throw SettingProblem("`spool` is not available in this release", hint: "only `defer` is") }
-            return try SettingValue.choice(text)
-        }
+        section.readChoice("when_downstream_is_away", into: &route.whenAway)
         var domain = GatewayConfiguration.Domain(names: [], route: route)
         section.readList("names", into: &domain.names, SettingValue.domainPattern)
         section.read("policy", into: &domain.policy)
@@ -224,6 +222,14 @@ struct ConfigurationBuilder {
             seal.read("private_key", into: &result.privateKey, self.path)
             authentication.seal = result
         }
+    }
+
+    private func readSpool(_ section: SettingSection, into spool: inout GatewayConfiguration.Spool) {
+        section.read("max_size", into: &spool.maxSize)
+        section.read("max_messages", into: &spool.maxMessages)
+        section.read("minimum_free", into: &spool.minimumFree)
+        section.read("expire_after", into: &spool.expireSeconds)
+        section.read("deliveries", into: &spool.deliveries)
     }
 
     private func readLists(_ section: SettingSection, into lists: inout GatewayConfiguration.Lists) {

@@ -231,7 +231,7 @@ enum SettingReference {
             "domains[].when_downstream_is_away",
             .choice(["defer", "spool"]),
             "defer",
-            "`defer` lets the sender keep the message and try again. `spool` is not available in this release."
+            "`defer` lets the sender keep the message and try again. `spool` takes it and keeps it until the server is back."
         ),
         Setting("domains[].policy", .policyName, "default", "The policy for these recipients."),
         Setting(
@@ -470,6 +470,22 @@ enum SettingReference {
     ]
 
     private static let storage: [Setting] = [
+        Setting("spool", .section, "Mail that was taken for servers that are away."),
+        Setting("spool.max_size", .number(.octets, anySize), "10GiB", "All messages in the spool; beyond that 452."),
+        Setting("spool.max_messages", .number(.count, 1...10_000_000), "100000", "Messages in the spool; beyond that 452."),
+        Setting(
+            "spool.minimum_free",
+            .number(.octets, anySize),
+            "256MiB",
+            "What the file system must have free beside the spool; below that 452."
+        ),
+        Setting(
+            "spool.expire_after",
+            .number(.seconds, 1...8_640_000),
+            "5d",
+            "When a message that could not be delivered is given up. RFC 5321 §4.5.4.1 asks for 4 to 5 days at least."
+        ),
+        Setting("spool.deliveries", .number(.count, 1...1_000), "10", "Messages that are handed to one server at once."),
         Setting("quarantine", .section, "What is kept for review."),
         Setting("quarantine.keep", .number(.days, 1...3_650), "30d", "How long held messages are kept."),
         Setting("quarantine.keep_rejected", .number(.days, 0...3_650), "7d", "How long copies of refused messages are kept."),

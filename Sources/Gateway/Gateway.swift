@@ -30,6 +30,7 @@ package final class Gateway: Sendable {
     private let gate: ConnectionGate
     private let poolsByLoop: [ObjectIdentifier: NIOLoopBound<DownstreamPool>]
     private let current: Mutex<GatewaySnapshot>
+    private let spoolRunner = Mutex<SpoolRunner?>(nil)
     private let patternBuilder = Mutex<PatternBuilder?>(nil)
     private let listeners = Mutex<[ListenerKey: SMTPListener]>([:])
 
@@ -81,6 +82,7 @@ package final class Gateway: Sendable {
         // The right to low ports is the gateway's, not the scanner's.
         try CurrentProcess.keepCapabilities()
         try await self.services.start()
+        await self.startSpool()
         self.buildPatterns(for: snapshot)
         for (listener, descriptor) in zip(configuration.listeners, descriptors) {
             let open = try await self.listen(listener, descriptor, snapshot, tls)
@@ -177,11 +179,27 @@ package final class Gateway: Sendable {
                 tasks.addTask { await listener.shutdown(grace: grace) }
             }
         }
+        await self.spoolRunner.withLock { $0 }?.stop()
         for pool in self.poolsByLoop.values {
             try? await pool.eventLoop.submit { pool.value.shutdown() }.get()
         }
         await self.services.stop()
         try? await self.group.shutdownGracefully()
+    }
+
+    /// What an earlier run has promised to deliver is taken up again.
+    private func startSpool() async {
+        let loop = self.group.next()
+        guard let pool = self.poolsByLoop[ObjectIdentifier(loop)] else { preconditionFailure("a loop without a pool") }
+        let runner = SpoolRunner(
+            spool: self.services.spool,
+            quarantine: self.services.quarantine,
+            pool: pool,
+            snapshot: { [unowned self] in self.snapshot },
+            logger: self.logger
+        )
+        self.spoolRunner.withLock { $0 = runner }
+        await runner.start()
     }
 
     /// Has the pattern databases that are missing made beside the service; what was begun for an older rule set ends.
@@ -299,6 +317,7 @@ extension GatewayConfiguration {
     /// Content of messages that are being received; files in it have no names.
     package var temporaryDirectory: String { self.dataDirectory + "/tmp" }
     package var quarantineDirectory: String { self.dataDirectory + "/quarantine" }
+    package var spoolDirectory: String { self.dataDirectory + "/spool" }
     /// Sockets.
     package var runDirectory: String { self.dataDirectory + "/run" }
 }

@@ -20,6 +20,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var lists: Lists
     package var limits: Limits
     package var quarantine: Quarantine
+    package var spool: Spool
     package var log: Log
     /// Addresses of DNS servers; empty: the system's.
     package var dnsServers: [String]
@@ -42,6 +43,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
         self.lists = Lists()
         self.limits = Limits()
         self.quarantine = Quarantine()
+        self.spool = Spool()
         self.log = Log()
         self.dnsServers = []
         self.dnsTrustAnchor = nil
@@ -127,6 +129,8 @@ package struct GatewayConfiguration: Hashable, Sendable {
 
     package enum WhenAway: String, Hashable, Sendable, CaseIterable {
         case `defer`
+        /// Take the mail and keep it until the server is back.
+        case spool
     }
 
     package struct Host: Hashable, Sendable, CustomStringConvertible {
@@ -263,6 +267,21 @@ package struct GatewayConfiguration: Hashable, Sendable {
         /// Octets of all copies of refused mail, and of everything.
         package var maxRejectedSize = 1_073_741_824
         package var maxSize = 10 * 1_073_741_824
+
+        package init() {}
+    }
+
+    /// Mail that was taken for servers that are away.
+    package struct Spool: Hashable, Sendable {
+        /// Octets and number of all messages; beyond either 452.
+        package var maxSize = 10 * 1_073_741_824
+        package var maxMessages = 100_000
+        /// Octets that the file system must have free; below that 452.
+        package var minimumFree = 256 * 1_048_576
+        /// Seconds after which a message is given up. RFC 5321 §4.5.4.1 asks for 4 to 5 days.
+        package var expireSeconds = 5 * 86_400
+        /// Messages that are handed to one route at once.
+        package var deliveries = 10
 
         package init() {}
     }

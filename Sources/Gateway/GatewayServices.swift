@@ -14,6 +14,7 @@ final class GatewayServices: Sendable {
     let directory = DownstreamDirectory()
     let inspector: MessageInspector
     let quarantine: Quarantine?
+    let spool: Spool
     let ruleHits: RuleHitCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
@@ -24,7 +25,7 @@ final class GatewayServices: Sendable {
         let owner = CurrentProcess.isRoot ? configuration.runAsUser : nil
         let directories = [
             configuration.dataDirectory, configuration.temporaryDirectory, configuration.runDirectory,
-            configuration.quarantineDirectory,
+            configuration.quarantineDirectory, configuration.spoolDirectory,
         ]
         for directory in directories {
             try Directory.make(directory, owner: owner)
@@ -40,6 +41,7 @@ final class GatewayServices: Sendable {
             queueLimit: configuration.limits.inspectionQueue
         )
         self.quarantine = try Quarantine(configuration, logger: logger)
+        self.spool = try Spool(configuration)
         self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
     }
 

@@ -53,7 +53,7 @@ final class MessageFate {
         self.downstream = downstream
         self.eventLoop = eventLoop
         self.stopwatch = stopwatch
-        self.machine = RelayMachine(id: id)
+        self.machine = RelayMachine(id: id, isBackedUp: route.whenAway == .spool)
     }
 
     /// - Parameter completion: called once with the final reply, on the event loop.
@@ -111,6 +111,12 @@ final class MessageFate {
             } else {
                 self.store(judgement)
             }
+        case .spool:
+            if self.isClientGone {
+                self.perform(self.machine.storeFinished(.failed(reason: "the client has gone")))
+            } else {
+                self.spool(judgement)
+            }
         case .reply(let reply, let abortsDownstream, let keepsCopy):
             if abortsDownstream { self.downstream?.abort() }
             self.services.log.transactionFinished(
@@ -132,26 +138,56 @@ final class MessageFate {
     }
 
     private func deliver(_ judgement: Judgement) {
-        guard let downstream = self.downstream else { preconditionFailure("no downstream transaction for accepted recipients") }
+        guard let downstream = self.downstream else {
+            // Its recipients were taken for the spool.
+            return self.perform(self.machine.downstreamFinished(.away(reason: "the mail server was away at RCPT")))
+        }
+        downstream.deliver(
+            header: self.prefix(judgement),
+            content: self.content,
+            omitting: judgement.forgedFields,
+            facts: self.facts
+        ) { outcome in
+            switch outcome {
+            case .away: self.services.spool.noteAway(self.route.name)
+            case .accepted, .refused: self.services.spool.noteAnswered(self.route.name)
+            case .unknown, .internalError: break
+            }
+            self.perform(self.machine.downstreamFinished(outcome))
+        }
+    }
+
+    /// The fields that go before the message.
+    private func prefix(_ judgement: Judgement) -> [UInt8] {
         let fields = TraceFields(
             hostname: self.snapshot.configuration.hostname,
             id: self.id,
             envelope: self.envelope,
             time: TransactionClock.seconds()
         )
-        let prefix = fields.prefix(
+        return fields.prefix(
             for: judgement.decision,
             hits: judgement.findings.hits,
             tagScore: self.policy.tagScore,
             authentication: judgement.senderFields
         )
-        downstream.deliver(
-            header: prefix,
-            content: self.content,
-            omitting: judgement.forgedFields,
-            facts: self.facts
-        ) { outcome in
-            self.perform(self.machine.downstreamFinished(outcome))
+    }
+
+    private func spool(_ judgement: Judgement) {
+        var record = self.record(judgement, kind: .held)
+        record.prefix = self.prefix(judgement)
+        let authentication = judgement.findings.authentication
+        let isForged = authentication?.mailFrom?.result == .fail || authentication?.dmarc.result == .fail
+        let content = self.content
+        let omitted = judgement.forgedFields
+        let spool = self.services.spool
+        self.onLoop { [record] in
+            await spool.keep(record, omitting: omitted, isForged: isForged, content: content)
+        } then: { outcome in
+            if case .failed(let reason) = outcome {
+                self.services.log.warning("A message could not be spooled", id: self.id, error: reason)
+            }
+            self.perform(self.machine.storeFinished(outcome))
         }
     }
 

@@ -96,7 +96,7 @@ package final class OfflineJudge: Sendable {
     private func reply(to decision: PolicyDecision) -> SMTPReply {
         var machine = RelayMachine(id: self.clock.nextID())
         switch machine.decided(decision) {
-        case .deliver:
+        case .deliver, .spool:
             return .success(.ok, (0, 0), "the downstream server's own reply")
         case .store:
             guard case .reply(let reply, _, _) = machine.storeFinished(.durable) else {

@@ -31,6 +31,20 @@ final class Quarantine: Sendable {
         }
     }
 
+    /// Takes over a message that could not be delivered and whose sender is not told, before the spool forgets it.
+    /// - Returns: whether it lies here for good now; also when an earlier try had brought it here.
+    func keepUndelivered(_ record: QuarantineRecord, content: MessageContent) async -> Bool {
+        do {
+            try await self.store.hold(record, content: content)
+            return true
+        } catch QuarantineError.exists {
+            return true
+        } catch {
+            self.logger.log(.error, "An undelivered message could not be kept", [.id: "\(record.id)", .error: "\(error)"])
+            return false
+        }
+    }
+
     /// - Returns: why there is no copy; nil when there is one.
     func keepCopy(_ record: QuarantineRecord, content: MessageContent) async -> String? {
         do {

@@ -18,6 +18,8 @@ final class SessionCoordinator: SMTPSession {
         var group: RecipientGroup?
         var downstream: DownstreamTransaction?
         var recipients: [Recipient] = []
+        /// The downstream is away, and the route is backed up: what is taken goes to the spool.
+        var isSpooled = false
         let stopwatch = Stopwatch()
         /// What the DNS says of the sender; under way from MAIL on.
         var senderQuestion: SenderAuthentication.EnvelopeQuestion?
@@ -132,18 +134,42 @@ final class SessionCoordinator: SMTPSession {
             answer(.replies(replies.compactMap { $0 }))
             return
         }
+        let spools = group.route.whenAway == .spool
+        if spools, transaction.isSpooled || self.services.spool.isAway(group.route) {
+            self.transaction = transaction
+            let taken = self.spooled(passed.map { asked[$0] })
+            for (index, reply) in zip(passed, taken) { replies[index] = reply }
+            return answer(.replies(replies.map { $0 ?? Self.localError }))
+        }
         let downstream =
             transaction.downstream
             ?? self.downstreams.begin(transaction.mail, client: self.client, route: self.snapshot.downstreamRoute(group.route))
         transaction.downstream = downstream
         self.transaction = transaction
         downstream.add(passed.map { asked[$0] }) { answers in
+            if spools, downstream.isAway, self.transaction?.id == transaction.id {
+                self.services.spool.noteAway(group.route.name)
+                let taken = self.spooled(passed.map { asked[$0] })
+                for (index, reply) in zip(passed, taken) { replies[index] = reply }
+                return answer(.replies(replies.map { $0 ?? Self.localError }))
+            }
             for (index, reply) in zip(passed, answers) {
                 replies[index] = reply
             }
             self.recipientsAnswered(passed.map { asked[$0] }, answers, of: transaction.id)
             answer(.replies(replies.map { $0 ?? Self.localError }))
         }
+    }
+
+    /// Recipients of a server that is away: taken, unless there is no room to keep their mail. Those that the server had taken
+    /// before it went away stay.
+    private func spooled(_ asked: [Recipient]) -> [SMTPReply] {
+        guard self.services.spool.hasRoom else { return asked.map { _ in Self.noRoom } }
+        self.transaction?.downstream?.abort()
+        self.transaction?.downstream = nil
+        self.transaction?.isSpooled = true
+        self.transaction?.recipients += asked
+        return asked.map { _ in Self.keptForRecipient }
     }
 
     private func recipientsAnswered(_ asked: [Recipient], _ replies: [SMTPReply], of id: TransactionID) {
@@ -204,6 +230,12 @@ extension SessionCoordinator {
         "This recipient needs a transaction of its own, send it again"
     )
     private static let tooLarge = SMTPReply.permanent(.exceededStorage, (3, 4), "Message too large for this recipient")
+    private static let noRoom = SMTPReply.transient(
+        .insufficientStorage,
+        (3, 1),
+        "The destination server is away and there is no room to keep more mail for it, try again later"
+    )
+    private static let keptForRecipient = SMTPReply.success(.ok, (1, 5), "Recipient ok, the destination server is away")
     private static let overloaded = SMTPReply.transient(.localError, (3, 2), "Too busy to check the message, try again later")
     private static let localError = SMTPReply.transient(.localError, (3, 0), "Local error, try again later")
 }

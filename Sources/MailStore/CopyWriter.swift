@@ -13,12 +13,12 @@ final class CopyWriter: Sendable {
     static let backlog = 64 * 1024 * 1024
 
     private let pool: DatabasePool
-    private let files: QuarantineFiles
+    private let files: MessageFiles
     private let limits: QuarantineLimits
     private let pending = Mutex(0)
     private let queue = DispatchQueue(label: "quarantine.copies", qos: .utility)
 
-    init(pool: DatabasePool, files: QuarantineFiles, limits: QuarantineLimits) {
+    init(pool: DatabasePool, files: MessageFiles, limits: QuarantineLimits) {
         self.pool = pool
         self.files = files
         self.limits = limits

@@ -17,9 +17,9 @@ package final class QuarantineStore: Sendable {
 
     package let limits: QuarantineLimits
     let pool: DatabasePool
-    let files: QuarantineFiles
+    let files: MessageFiles
     let clock: @Sendable () -> Int64
-    private let holds: HoldWriter
+    private let holds: DurableWriter<QuarantineRecord>
     private let copies: CopyWriter
 
     /// Opens the quarantine, and makes it where there is none.
@@ -37,7 +37,7 @@ package final class QuarantineStore: Sendable {
     ) throws {
         self.limits = limits
         self.clock = clock
-        self.files = try QuarantineFiles(directory: directory)
+        self.files = try MessageFiles(directory: directory, database: "quarantine.sqlite")
         do {
             let lock = try self.files.lockForOpening()
             try self.files.prepareDatabase()
@@ -48,7 +48,7 @@ package final class QuarantineStore: Sendable {
         } catch let error as SystemError {
             throw QuarantineError.unusable(error.description)
         }
-        self.holds = HoldWriter(pool: self.pool, files: self.files, limits: limits, step: step)
+        self.holds = DurableWriter(pool: self.pool, files: self.files, table: Self.heldMessages(limits), step: step)
         self.copies = CopyWriter(pool: self.pool, files: self.files, limits: limits)
     }
 
@@ -63,7 +63,16 @@ package final class QuarantineStore: Sendable {
         return configuration
     }
 
-    private static func sweepIfDue(_ pool: DatabasePool, _ files: QuarantineFiles, now: Int64) throws {
+    private static func heldMessages(_ limits: QuarantineLimits) -> DurableTable<QuarantineRecord> {
+        DurableTable(
+            limit: limits.maxSize,
+            stored: { try Int.fetchOne($0, sql: "SELECT octets FROM room WHERE kind = 'held'") ?? 0 },
+            insert: { try RowCodec.insert($0, octets: $1, into: $2) },
+            full: { QuarantineError.full(octets: $0, limit: $1) }
+        )
+    }
+
+    private static func sweepIfDue(_ pool: DatabasePool, _ files: MessageFiles, now: Int64) throws {
         let last = try pool.read { try Int64.fetchOne($0, sql: "SELECT moment FROM moments WHERE name = 'sweep'") ?? 0 }
         guard now - last >= Self.sweepInterval else { return }
         try pool.read { database in
@@ -83,7 +92,7 @@ package final class QuarantineStore: Sendable {
     /// - Throws: `QuarantineError.full` when there is no room, `.exists`, or what the disk said. The message is then not
     ///   held, and the caller defers it.
     package func hold(_ record: QuarantineRecord, content: MessageContent) async throws {
-        try await self.holds.hold(record, content: content)
+        try await self.holds.store(record, content: content)
     }
 
     /// Keeps a copy of refused mail, after its sender got the reply. Does not wait for the disk.

@@ -42,6 +42,9 @@ package final class DownstreamTransaction {
 
     /// Recipients that the downstream took, in order.
     package private(set) var acceptedRecipients: [Recipient] = []
+    /// No server of the route can be reached, or the one that was asked is gone: nobody has the message, and it may be kept until
+    /// one is back. Not when all connections are in use.
+    package private(set) var isAway = false
     /// Why the downstream could not be asked, in words for the log; nil while it has not failed.
     package private(set) var awayReason: String?
 
@@ -169,6 +172,7 @@ extension DownstreamTransaction {
             self.awayReason = "all connections to the downstream server are in use"
             self.fail(DownstreamReply.busy)
         case .lost(let loss):
+            self.isAway = true
             self.awayReason = loss.reason
             self.fail(loss.replyBeforeReady)
         }
@@ -208,6 +212,7 @@ extension DownstreamTransaction {
         if loss.isStaleness, !self.isReplaced, wasUsed || !self.acceptedRecipients.isEmpty {
             self.takeConnection(isReplacement: true)
         } else {
+            self.isAway = true
             self.fail(loss.reply)
         }
     }

@@ -10,10 +10,13 @@ package struct DeliveryResult: Hashable, Sendable {
     package var recipients: [SMTPReply]
     /// For the recipients that were accepted there; nil when there were none, and nothing was sent.
     package var outcome: DeliveryOutcome?
+    /// Why the server could not be asked, or was lost before it had the message; nil when it has spoken.
+    package var awayReason: String?
 
-    package init(recipients: [SMTPReply], outcome: DeliveryOutcome?) {
+    package init(recipients: [SMTPReply], outcome: DeliveryOutcome?, awayReason: String? = nil) {
         self.recipients = recipients
         self.outcome = outcome
+        self.awayReason = awayReason
     }
 }
 
@@ -35,30 +38,62 @@ package enum SMTPDelivery {
         logger: Logger
     ) async -> DeliveryResult {
         let loop = group.next()
-        let promise = loop.makePromise(of: DeliveryResult.self)
-        loop.execute {
-            let pool = DownstreamPool(eventLoop: loop, directory: directory, logger: logger)
+        let pool: NIOLoopBound<DownstreamPool>
+        do {
+            pool = try await loop.submit {
+                NIOLoopBound(DownstreamPool(eventLoop: loop, directory: directory, logger: logger), eventLoop: loop)
+            }.get()
+        } catch {
+            return self.failed(envelope, error)
+        }
+        let result = await self.send(
+            envelope: envelope,
+            header: prefix,
+            content: content,
+            omitting: omitted,
+            facts: facts,
+            route: route,
+            over: pool
+        )
+        loop.execute { pool.value.shutdown() }
+        return result
+    }
+
+    /// Sends one message over a connection of the pool, which is kept there afterwards.
+    package static func send(
+        envelope: Envelope,
+        header prefix: [UInt8] = [],
+        content: MessageContent,
+        omitting omitted: [Range<Int>] = [],
+        facts: ContentFacts,
+        route: DownstreamRoute,
+        over pool: NIOLoopBound<DownstreamPool>
+    ) async -> DeliveryResult {
+        let promise = pool.eventLoop.makePromise(of: DeliveryResult.self)
+        pool.eventLoop.execute {
             let mail = MailCommand(reversePath: envelope.reversePath, parameters: envelope.parameters)
-            let transaction = pool.begin(mail, client: envelope.client, route: route)
+            let transaction = pool.value.begin(mail, client: envelope.client, route: route)
             transaction.add(envelope.recipients) { replies in
                 guard replies.contains(where: \.isPositive) else {
+                    let reason = transaction.awayReason
                     transaction.abort()
-                    pool.shutdown()
-                    return promise.succeed(DeliveryResult(recipients: replies, outcome: nil))
+                    return promise.succeed(DeliveryResult(recipients: replies, outcome: nil, awayReason: reason))
                 }
                 transaction.deliver(header: prefix, content: content, omitting: omitted, facts: facts) { outcome in
-                    pool.shutdown()
-                    promise.succeed(DeliveryResult(recipients: replies, outcome: outcome))
+                    var result = DeliveryResult(recipients: replies, outcome: outcome)
+                    if case .away(let reason) = outcome { result.awayReason = reason }
+                    promise.succeed(result)
                 }
             }
         }
         do {
             return try await promise.futureResult.get()
         } catch {
-            return DeliveryResult(
-                recipients: envelope.recipients.map { _ in DownstreamReply.away },
-                outcome: .internalError("\(error)")
-            )
+            return self.failed(envelope, error)
         }
+    }
+
+    private static func failed(_ envelope: Envelope, _ error: any Error) -> DeliveryResult {
+        DeliveryResult(recipients: envelope.recipients.map { _ in DownstreamReply.away }, outcome: .internalError("\(error)"))
     }
 }

@@ -5,6 +5,7 @@ import MailTypes
 /// Events in, actions out:
 /// ```
 /// judging -> delivering -> finished
+///                       -> spooling -> finished      (the downstream is away, and the route is backed up)
 ///         -> storing    -> finished
 ///         -> finished                    (reject, defer, discard)
 /// ```
@@ -16,6 +17,8 @@ package struct RelayMachine: Sendable {
         case deliver(marked: Bool)
         /// End the downstream's transaction and store the message durably; then `storeFinished`.
         case store
+        /// The downstream is away: store the message durably for it; then `storeFinished`.
+        case spool
         /// Say this. The downstream's transaction, if one is open, is of no more use when `abortsDownstream`; a copy for
         /// review is made after the reply when `keepsCopy`.
         case reply(SMTPReply, abortsDownstream: Bool, keepsCopy: Bool)
@@ -32,6 +35,7 @@ package struct RelayMachine: Sendable {
         case judging
         case delivering
         case storing
+        case spooling
         case finished
     }
 
@@ -40,14 +44,18 @@ package struct RelayMachine: Sendable {
     private enum Responsibility {
         case downstreamAccepted(SMTPReply)
         case storedDurably
+        case spooledDurably
         case discardedByPolicy
     }
 
     private let id: TransactionID
+    private let isBackedUp: Bool
     private var state = State.judging
 
-    package init(id: TransactionID) {
+    /// - Parameter isBackedUp: while the downstream is away, its mail is kept here.
+    package init(id: TransactionID, isBackedUp: Bool = false) {
         self.id = id
+        self.isBackedUp = isBackedUp
     }
 
     /// Policy has spoken.
@@ -82,6 +90,11 @@ package struct RelayMachine: Sendable {
 
     package mutating func downstreamFinished(_ outcome: DeliveryOutcome) -> Action {
         guard case .delivering = self.state else { preconditionFailure("the downstream was not asked") }
+        // Nobody has taken anything: it is ours to keep. `unknown` is not: the downstream may have the message.
+        if case .away = outcome, self.isBackedUp {
+            self.state = .spooling
+            return .spool
+        }
         self.state = .finished
         let reply: SMTPReply
         switch outcome {
@@ -104,12 +117,13 @@ package struct RelayMachine: Sendable {
     }
 
     package mutating func storeFinished(_ outcome: StoreOutcome) -> Action {
-        guard case .storing = self.state else { preconditionFailure("nothing was to be stored") }
+        guard self.state == .storing || self.state == .spooling else { preconditionFailure("nothing was to be stored") }
+        let isSpooled = self.state == .spooling
         self.state = .finished
         let reply: SMTPReply
         switch outcome {
         case .durable:
-            reply = self.positiveReply(from: .storedDurably)
+            reply = self.positiveReply(from: isSpooled ? .spooledDurably : .storedDurably)
         case .full:
             reply = self.identified(.transient(.insufficientStorage, (3, 1), "No room to keep the message, try again later"))
         case .failed:
@@ -128,6 +142,8 @@ package struct RelayMachine: Sendable {
             self.unexpectedAnswer
         case .storedDurably:
             self.identified(.success(.ok, (0, 0), "Ok, kept for review"))
+        case .spooledDurably:
+            self.identified(.success(.ok, (0, 0), "Ok, queued until the mail server is back"))
         case .discardedByPolicy:
             self.identified(.success(.ok, (0, 0), "Ok"))
         }

@@ -27,6 +27,7 @@ struct CommandFailure: Error, CustomStringConvertible {
         switch error {
         case let error as CommandFailure: self = error
         case let error as QuarantineError: self.init(error.commandCode, error.description)
+        case let error as SpoolError: self.init(error == .full ? .tryAgain : .noInput, error.description)
         case let error as SystemError:
             let isInput = [ENOENT, EEXIST, EACCES, EISDIR, ENOTDIR].contains(error.code)
             self.init(isInput ? .noInput : .inside, error.description)

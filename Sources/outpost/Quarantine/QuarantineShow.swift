@@ -49,7 +49,11 @@ struct QuarantineShow: AsyncParsableCommand {
     }
 
     private static func writeRaw(_ id: TransactionID, of store: QuarantineStore) async throws {
-        let content = try await store.content(of: id)
+        try self.writeRaw(try await store.content(of: id))
+    }
+
+    /// The message to standard output, octet for octet.
+    static func writeRaw(_ content: MessageContent) throws {
         let chunk = 1 << 20
         for offset in stride(from: 0, to: content.octets, by: chunk) {
             try FileHandle.standardOutput.write(contentsOf: Data(try content.read(count: chunk, at: offset)))

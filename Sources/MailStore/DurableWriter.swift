@@ -16,17 +16,35 @@ enum StoreStep: String, CaseIterable, Sendable {
     case committed
 }
 
-/// Writes held messages, several at once when several wait: each file is synchronized, then all get their names, then
+/// A message that a `DurableWriter` can store.
+protocol DurableRecord: Sendable {
+    var id: TransactionID { get }
+}
+
+extension QuarantineRecord: DurableRecord {}
+
+/// What differs between the places that messages are stored in.
+struct DurableTable<Record: DurableRecord>: Sendable {
+    /// Octets that all messages together may have.
+    var limit: Int
+    /// Octets that they have.
+    var stored: @Sendable (Database) throws -> Int
+    var insert: @Sendable (Record, _ octets: Int, Database) throws -> Void
+    /// There is no room for this one.
+    var full: @Sendable (_ octets: Int, _ limit: Int) -> any Error
+}
+
+/// Writes messages whose sender may forget them afterwards, several at once when several wait: each file is synchronized, then all get their names, then
 /// one directory synchronization and one transaction serve them all.
 ///
 /// At whatever step the process ends, a reader afterwards sees the complete message or none: the row is what makes a
 /// message visible, and it is committed last. Files without a row are swept when the store is opened later.
-final class HoldWriter: Sendable {
+final class DurableWriter<Record: DurableRecord>: Sendable {
     /// Messages in one transaction: enough to share its cost, few enough that nobody waits long.
-    static let batch = 64
+    static var batch: Int { 64 }
 
     private struct Job: Sendable {
-        var record: QuarantineRecord
+        var record: Record
         var content: MessageContent
         var done: CheckedContinuation<Void, any Error>
     }
@@ -37,20 +55,25 @@ final class HoldWriter: Sendable {
     }
 
     private let pool: DatabasePool
-    private let files: QuarantineFiles
-    private let limits: QuarantineLimits
+    private let files: MessageFiles
+    private let table: DurableTable<Record>
     private let step: @Sendable (StoreStep) -> Void
     private let waiting = Mutex(Waiting())
-    private let queue = DispatchQueue(label: "quarantine.hold")
+    private let queue = DispatchQueue(label: "messages.durable")
 
-    init(pool: DatabasePool, files: QuarantineFiles, limits: QuarantineLimits, step: @escaping @Sendable (StoreStep) -> Void) {
+    init(
+        pool: DatabasePool,
+        files: MessageFiles,
+        table: DurableTable<Record>,
+        step: @escaping @Sendable (StoreStep) -> Void
+    ) {
         self.pool = pool
         self.files = files
-        self.limits = limits
+        self.table = table
         self.step = step
     }
 
-    func hold(_ record: QuarantineRecord, content: MessageContent) async throws {
+    func store(_ record: Record, content: MessageContent) async throws {
         try await withCheckedThrowingContinuation { done in
             let mustStart = self.waiting.withLock { waiting in
                 waiting.jobs.append(Job(record: record, content: content, done: done))
@@ -88,12 +111,12 @@ final class HoldWriter: Sendable {
 
     /// Writes and synchronizes each file; a job that fails is answered at once and left out.
     private func placeFiles(_ jobs: [Job]) throws -> [Job] {
-        var octets = try self.pool.read { try Int.fetchOne($0, sql: "SELECT octets FROM room WHERE kind = 'held'") ?? 0 }
+        var octets = try self.pool.read(self.table.stored)
         var placed: [Job] = []
         for job in jobs {
             do {
-                guard octets + job.content.octets <= self.limits.maxSize else {
-                    throw QuarantineError.full(octets: octets, limit: self.limits.maxSize)
+                guard octets + job.content.octets <= self.table.limit else {
+                    throw self.table.full(octets, self.table.limit)
                 }
                 try self.writeFile(job)
                 octets += job.content.octets
@@ -132,7 +155,7 @@ final class HoldWriter: Sendable {
                 for job in jobs {
                     do {
                         try database.inSavepoint {
-                            try RowCodec.insert(job.record, octets: job.content.octets, into: database)
+                            try self.table.insert(job.record, job.content.octets, database)
                             return .commit
                         }
                     } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {

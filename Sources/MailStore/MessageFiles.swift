@@ -4,13 +4,15 @@ import Glibc
 import MailTypes
 import SystemKit
 
-/// The quarantine's directory: one file a message in `messages/`, files on their way there in `temporary/`, the database
+/// A directory of messages, the quarantine's or the spool's: one file a message in `messages/`, files on their way there in `temporary/`, the database
 /// beside them.
 ///
 /// Directories are 0700 and files 0600. A process of root leaves everything it makes to the directory's owner, so that
 /// an administrator's command never locks the gateway out.
-struct QuarantineFiles: Sendable {
+struct MessageFiles: Sendable {
     let directory: String
+    /// `<directory>/quarantine.sqlite`
+    let database: String
     /// Set when this process is root and the directory belongs to somebody else.
     private let owner: Owner?
 
@@ -22,8 +24,10 @@ struct QuarantineFiles: Sendable {
     /// Octets copied at once.
     private static let chunk = 1 << 20
 
-    init(directory: String) throws {
+    /// - Parameter database: the file's name.
+    init(directory: String, database: String) throws {
         self.directory = directory
+        self.database = directory + "/" + database
         var status = stat()
         if stat(directory, &status) != 0 {
             let parent = directory.split(separator: "/").dropLast().joined(separator: "/")
@@ -39,7 +43,6 @@ struct QuarantineFiles: Sendable {
 
     var messages: String { self.directory + "/messages" }
     var temporary: String { self.directory + "/temporary" }
-    var database: String { self.directory + "/quarantine.sqlite" }
 
     func path(of id: TransactionID) -> String { "\(self.messages)/\(id.text).eml" }
 

@@ -1,0 +1,89 @@
+import ContentStorage
+import Logging
+import MailStore
+import MailTypes
+import NIOCore
+import SMTPClient
+import SMTPCore
+import Synchronization
+
+/// The spool as the mail path needs it: nothing throws, and nothing waits for the disk but the one write that makes a promise.
+final class Spool: Sendable {
+    private struct State {
+        /// Known from the last look, once a second.
+        var hasRoom = true
+        /// Routes whose server was away, by name, and since when it has not been asked.
+        var away: [String: NIODeadline] = [:]
+        /// Routes whose server has answered since it was away.
+        var answered: Set<String> = []
+    }
+
+    let store: SpoolStore
+    private let expireAfter: Int
+    private let state = Mutex(State())
+
+    /// For so long after a failed attempt mail for a route is taken without another: the sender of each message would have to wait
+    /// for the attempt otherwise.
+    private static let awayTime = TimeAmount.seconds(30)
+
+    init(_ configuration: GatewayConfiguration) throws {
+        self.store = try SpoolStore(directory: configuration.spoolDirectory, limits: configuration.spool.limits)
+        self.expireAfter = configuration.spool.expireSeconds
+    }
+
+    var hasRoom: Bool { self.state.withLock { $0.hasRoom } }
+
+    /// The route's server was away a moment ago.
+    func isAway(_ route: GatewayConfiguration.Route) -> Bool {
+        self.state.withLock { $0.away[route.name].map { NIODeadline.now() - $0 < Self.awayTime } ?? false }
+    }
+
+    func noteAway(_ route: String) {
+        self.state.withLock {
+            $0.away[route] = .now()
+            $0.answered.remove(route)
+        }
+    }
+
+    /// The route's server has spoken, to live mail or to what waits here.
+    func noteAnswered(_ route: String) {
+        self.state.withLock {
+            guard $0.away.removeValue(forKey: route) != nil else { return }
+            $0.answered.insert(route)
+        }
+    }
+
+    func hasAnsweredSince(_ route: String) -> Bool { self.state.withLock { $0.answered.contains(route) } }
+
+    func noteRoom(_ hasRoom: Bool) { self.state.withLock { $0.hasRoom = hasRoom } }
+
+    /// When this says `.durable`, message and facts are on the disk.
+    func keep(
+        _ record: QuarantineRecord,
+        omitting omitted: [Range<Int>],
+        isForged: Bool,
+        content: MessageContent
+    ) async -> RelayMachine.StoreOutcome {
+        let message = SpooledMessage(
+            record: record,
+            omitted: omitted,
+            expires: record.received + Int64(self.expireAfter) * 1_000,
+            isForged: isForged
+        )
+        do {
+            try await self.store.store(message, content: content)
+            return .durable
+        } catch SpoolError.full {
+            self.noteRoom(false)
+            return .full
+        } catch {
+            return .failed(reason: "\(error)")
+        }
+    }
+}
+
+extension GatewayConfiguration.Spool {
+    var limits: SpoolLimits {
+        SpoolLimits(maxSize: self.maxSize, maxMessages: self.maxMessages, minimumFree: self.minimumFree)
+    }
+}

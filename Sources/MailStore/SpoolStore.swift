@@ -1,0 +1,352 @@
+import ContentStorage
+import Foundation
+import GRDB
+import MailTypes
+import SystemKit
+
+/// The spool: messages whose mail server was away when they came, as files, and facts about them in SQLite.
+///
+/// Several processes may have it open at once: the gateway, which alone delivers, and commands of an administrator.
+package final class SpoolStore: Sendable {
+    private static let busySeconds = 10.0
+
+    private let pool: DatabasePool
+    private let files: MessageFiles
+    private let limits: SpoolLimits
+    private let writer: DurableWriter<SpooledMessage>
+
+    package static func directory(in dataDirectory: String) -> String { dataDirectory + "/spool" }
+
+    /// Opens the spool, and makes it where there is none.
+    /// - Throws: `QuarantineError.unusable`, `DatabaseError`.
+    package convenience init(directory: String, limits: SpoolLimits = SpoolLimits()) throws {
+        try self.init(directory: directory, limits: limits, step: { _ in })
+    }
+
+    init(directory: String, limits: SpoolLimits, step: @escaping @Sendable (StoreStep) -> Void) throws {
+        self.limits = limits
+        self.files = try MessageFiles(directory: directory, database: "spool.sqlite")
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(Self.busySeconds)
+        configuration.label = "spool"
+        configuration.prepareDatabase { database in
+            // The row of a message that was promised must survive a power failure.
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            try database.execute(sql: "PRAGMA foreign_keys = ON")
+        }
+        do {
+            let lock = try self.files.lockForOpening()
+            try self.files.prepareDatabase()
+            self.pool = try DatabasePool(path: self.files.database, configuration: configuration)
+            try SpoolSchema.migrator.migrate(self.pool)
+            withExtendedLifetime(lock) {}
+        } catch let error as SystemError {
+            throw QuarantineError.unusable(error.description)
+        }
+        let table = DurableTable<SpooledMessage>(
+            limit: limits.maxSize,
+            stored: { try Int.fetchOne($0, sql: "SELECT octets FROM room") ?? 0 },
+            insert: { try SpoolRow.insert($0, octets: $1, into: $2) },
+            full: { _, _ in SpoolError.full }
+        )
+        self.writer = DurableWriter(pool: self.pool, files: self.files, table: table, step: step)
+    }
+
+    // MARK: Taking messages
+
+    /// Stores a message for good: when this returns, content and facts are on the disk, and not before.
+    package func store(_ message: SpooledMessage, content: MessageContent) async throws {
+        guard self.files.freeSpace() - content.octets >= self.limits.minimumFree else { throw SpoolError.full }
+        try await self.writer.store(message, content: content)
+    }
+
+    package func room() async throws -> SpoolRoom {
+        let free = self.files.freeSpace()
+        return try await self.pool.read { database in
+            let row = try Row.fetchOne(database, sql: "SELECT messages, octets FROM room")
+            return SpoolRoom(messages: row?["messages"] ?? 0, octets: row?["octets"] ?? 0, free: free)
+        }
+    }
+
+    /// Whether a message may still be promised a place.
+    package func hasRoom() async throws -> Bool {
+        let room = try await self.room()
+        return room.messages < self.limits.maxMessages && room.octets < self.limits.maxSize && room.free > self.limits.minimumFree
+    }
+
+    // MARK: Reading
+
+    /// Routes for which messages wait, with how many.
+    package func routes() async throws -> [String: Int] {
+        try await self.pool.read { database in
+            let rows = try Row.fetchAll(database, sql: "SELECT route, COUNT(*) AS number FROM messages GROUP BY route")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["route"], $0["number"]) })
+        }
+    }
+
+    /// Messages whose turn has come, fair among senders: the oldest of each sender, then the second oldest of each, and so on.
+    package func due(route: String, at now: Int64, limit: Int) async throws -> [TransactionID] {
+        try await self.pool.read { database in
+            try String.fetchAll(
+                database,
+                sql: """
+                    SELECT id FROM (
+                        SELECT id, received, ROW_NUMBER() OVER (PARTITION BY sender_key ORDER BY received, id) AS turn
+                        FROM messages WHERE route = ? AND held = 0 AND (next_attempt <= ? OR expires <= ?)
+                    ) ORDER BY turn, received, id LIMIT ?
+                    """,
+                arguments: [route, now, now, limit]
+            ).compactMap { TransactionID($0) }
+        }
+    }
+
+    /// The earliest time at which a message of the route is due; nil when none waits.
+    package func nextDue(route: String) async throws -> Int64? {
+        try await self.pool.read { database in
+            try Int64.fetchOne(
+                database,
+                sql: "SELECT MIN(MIN(next_attempt, expires)) FROM messages WHERE route = ? AND held = 0",
+                arguments: [route]
+            )
+        }
+    }
+
+    package func message(_ id: TransactionID) async throws -> SpooledMessage {
+        try await self.pool.read { database in
+            guard let row = try Row.fetchOne(database, sql: "SELECT * FROM messages WHERE id = ?", arguments: [id.text]) else {
+                throw SpoolError.notFound(id.text)
+            }
+            return try SpoolRow.message(row, in: database)
+        }
+    }
+
+    package func content(of message: SpooledMessage) throws -> MessageContent {
+        try self.files.content(of: message.id, octets: message.record.octets)
+    }
+
+    package func list(_ selection: SpoolSelection = .all, limit: Int = 1_000) async throws -> [SpooledMessage] {
+        try await self.pool.read { database in
+            let (condition, arguments) = selection.condition
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM messages WHERE \(condition) ORDER BY received, id LIMIT \(limit)",
+                arguments: arguments
+            )
+            return try rows.map { try SpoolRow.message($0, in: database) }
+        }
+    }
+
+    // MARK: Delivering
+
+    /// Notes what an attempt has brought. When nobody waits any more, the message leaves the spool: first the row, for good, then
+    /// the file, so that no crash brings it back.
+    /// - Returns: whether the message has left.
+    @discardableResult
+    package func attempted(_ id: TransactionID, _ results: [SpoolResult], next: Int64) async throws -> Bool {
+        let isOver = try await self.pool.write { database in
+            for result in results {
+                try database.execute(
+                    sql: "UPDATE recipients SET state = ?, reply = ? WHERE message = ? AND number = ?",
+                    arguments: [result.state.rawValue, result.reply, id.text, result.number]
+                )
+            }
+            let waiting = try Int.fetchOne(
+                database,
+                sql: "SELECT COUNT(*) FROM recipients WHERE message = ? AND state = 'waiting'",
+                arguments: [id.text]
+            )
+            if waiting == 0 {
+                try database.execute(sql: "DELETE FROM messages WHERE id = ?", arguments: [id.text])
+                return true
+            }
+            try database.execute(
+                sql: "UPDATE messages SET attempts = attempts + 1, next_attempt = ? WHERE id = ?",
+                arguments: [next, id.text]
+            )
+            return false
+        }
+        if isOver { self.files.remove(id) }
+        return isOver
+    }
+
+    package func delayReported(_ id: TransactionID) async throws {
+        try await self.pool.write { database in
+            try database.execute(sql: "UPDATE messages SET delay_reported = 1 WHERE id = ?", arguments: [id.text])
+        }
+    }
+
+    // MARK: An administrator's wishes
+
+    /// Lets messages be tried now. Returns how many.
+    package func retry(_ selection: SpoolSelection) async throws -> Int {
+        try await self.change("next_attempt = 0, held = 0", selection)
+    }
+
+    package func hold(_ selection: SpoolSelection, _ isHeld: Bool) async throws -> Int {
+        try await self.change("held = \(isHeld ? 1 : 0)", selection)
+    }
+
+    /// Removes messages for good; nobody is told. Returns which.
+    package func remove(_ selection: SpoolSelection) async throws -> [TransactionID] {
+        let removed = try await self.pool.write { database in
+            let (condition, arguments) = selection.condition
+            let ids = try String.fetchAll(database, sql: "SELECT id FROM messages WHERE \(condition)", arguments: arguments)
+            try database.execute(sql: "DELETE FROM messages WHERE \(condition)", arguments: arguments)
+            return ids.compactMap { TransactionID($0) }
+        }
+        for id in removed { self.files.remove(id) }
+        return removed
+    }
+
+    private func change(_ assignment: String, _ selection: SpoolSelection) async throws -> Int {
+        try await self.pool.write { database in
+            let (condition, arguments) = selection.condition
+            try database.execute(sql: "UPDATE messages SET \(assignment) WHERE \(condition)", arguments: arguments)
+            return database.changesCount
+        }
+    }
+}
+
+extension SpoolSelection {
+    fileprivate var condition: (String, StatementArguments) {
+        switch self {
+        case .all: ("1", [])
+        case .route(let route): ("route = ?", [route])
+        case .ids(let ids): ("id IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", StatementArguments(ids.map(\.text)))
+        }
+    }
+}
+
+/// The spool's tables. A migration that was ever released is never changed: a new one follows it.
+private enum SpoolSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("messages and recipients") { database in
+            try database.execute(sql: self.firstTables)
+        }
+        return migrator
+    }
+
+    private static let firstTables = """
+        CREATE TABLE messages (
+            id TEXT PRIMARY KEY NOT NULL,
+            route TEXT NOT NULL,
+            received INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            next_attempt INTEGER NOT NULL,
+            attempts INTEGER NOT NULL,
+            held INTEGER NOT NULL,
+            delay_reported INTEGER NOT NULL,
+            forged INTEGER NOT NULL,
+            sender_key TEXT NOT NULL,
+            policy TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            score REAL NOT NULL,
+            subject TEXT NOT NULL,
+            header_from TEXT NOT NULL,
+            octets INTEGER NOT NULL,
+            content_hash BLOB NOT NULL,
+            prefix BLOB NOT NULL,
+            omitted TEXT NOT NULL,
+            facts BLOB NOT NULL
+        );
+        CREATE INDEX messages_by_turn ON messages (route, held, next_attempt);
+
+        CREATE TABLE recipients (
+            message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            reply TEXT,
+            PRIMARY KEY (message, number)
+        ) WITHOUT ROWID;
+
+        CREATE TABLE room (messages INTEGER NOT NULL, octets INTEGER NOT NULL);
+        INSERT INTO room (messages, octets) VALUES (0, 0);
+        CREATE TRIGGER room_taken AFTER INSERT ON messages BEGIN
+            UPDATE room SET messages = messages + 1, octets = octets + NEW.octets;
+        END;
+        CREATE TRIGGER room_given_back AFTER DELETE ON messages BEGIN
+            UPDATE room SET messages = messages - 1, octets = octets - OLD.octets;
+        END;
+        """
+}
+
+private enum SpoolRow {
+    static func insert(_ message: SpooledMessage, octets: Int, into database: Database) throws {
+        let record = message.record
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO messages (id, route, received, expires, next_attempt, attempts, held, delay_reported, forged, \
+                sender_key, policy, reason, score, subject, header_from, octets, content_hash, prefix, omitted, facts) \
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        )
+        let arguments: [(any DatabaseValueConvertible)?] = [
+            message.id.text, message.route, record.received, message.expires, message.nextAttempt, message.attempts,
+            message.isHeld, message.isDelayReported, message.isForged, message.senderKey, record.policy, record.reason,
+            record.score.isNaN ? 0 : record.score, record.subject, record.headerFrom, octets, Data(record.contentHash),
+            Data(record.prefix), message.omitted.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: " "),
+            try StoredFacts(record).encoded(),
+        ]
+        try statement.execute(arguments: StatementArguments(arguments))
+        let recipients = try database.cachedStatement(
+            sql: "INSERT INTO recipients (message, number, state, reply) VALUES (?, ?, ?, ?)"
+        )
+        for (number, recipient) in message.recipients.enumerated() {
+            try recipients.execute(arguments: [message.id.text, number, recipient.state.rawValue, recipient.reply])
+        }
+    }
+
+    static func message(_ row: Row, in database: Database) throws -> SpooledMessage {
+        guard let id = TransactionID(row["id"] as String) else { throw SpoolError.notFound(row["id"]) }
+        let facts = try StoredFacts.decoded(row["facts"])
+        let hash: Data = row["content_hash"]
+        let prefix: Data = row["prefix"]
+        let record = QuarantineRecord(
+            id: id,
+            kind: .held,
+            received: row["received"],
+            envelope: facts.envelope,
+            route: row["route"],
+            policy: row["policy"],
+            reason: row["reason"],
+            score: row["score"],
+            hits: facts.hits.map(\.hit),
+            scan: facts.scan.findings,
+            heldBy: facts.heldBy,
+            contentHash: [UInt8](hash),
+            octets: row["octets"],
+            subject: row["subject"],
+            headerFrom: row["header_from"],
+            has8Bit: facts.has8Bit,
+            prefix: [UInt8](prefix),
+            unchecked: facts.unchecked
+        )
+        let omitted: String = row["omitted"]
+        var message = SpooledMessage(
+            record: record,
+            omitted: omitted.split(separator: " ").compactMap { text in
+                let ends = text.split(separator: "-").compactMap { Int($0) }
+                return ends.count == 2 && ends[0] <= ends[1] ? ends[0]..<ends[1] : nil
+            },
+            expires: row["expires"],
+            isForged: row["forged"]
+        )
+        message.nextAttempt = row["next_attempt"]
+        message.attempts = row["attempts"]
+        message.isHeld = row["held"]
+        message.isDelayReported = row["delay_reported"]
+        let states = try Row.fetchAll(
+            database,
+            sql: "SELECT number, state, reply FROM recipients WHERE message = ? ORDER BY number",
+            arguments: [id.text]
+        )
+        for state in states {
+            let number: Int = state["number"]
+            guard message.recipients.indices.contains(number) else { continue }
+            message.recipients[number].state = SpooledRecipient.State(rawValue: state["state"]) ?? .waiting
+            message.recipients[number].reply = state["reply"]
+        }
+        return message
+    }
+}
