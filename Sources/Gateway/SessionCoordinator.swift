@@ -23,6 +23,8 @@ final class SessionCoordinator: SMTPSession {
         /// What the DNS says of the sender; under way from MAIL on.
         var senderQuestion: SenderAuthentication.EnvelopeQuestion?
         var reputationQuestion: ClientReputation.EnvelopeQuestion?
+        /// The log has told that its recipients are refused.
+        var isRefusalTold = false
     }
 
     private let snapshot: GatewaySnapshot
@@ -133,12 +135,15 @@ final class SessionCoordinator: SMTPSession {
             guard let hit = reputation.refusal(findings), let reply = hit.action?.reply else {
                 return self.add(asked, answer: answer)
             }
-            self.services.log.recipientsRefused(
-                client: self.client,
-                reversePath: transaction.mail.reversePath,
-                reply: reply,
-                reason: "\(hit.rule): \(hit.description)"
-            )
+            if self.transaction?.isRefusalTold == false {
+                self.transaction?.isRefusalTold = true
+                self.services.log.recipientsRefused(
+                    client: self.client,
+                    reversePath: transaction.mail.reversePath,
+                    reply: reply,
+                    reason: "\(hit.rule): \(hit.description)"
+                )
+            }
             self.add(asked, refused: reply, answer: answer)
         }
     }

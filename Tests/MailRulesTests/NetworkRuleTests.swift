@@ -99,9 +99,10 @@ struct NetworkRuleTests {
             header FROM eval:check_rbl_from_host('rhs', 'rhs.example.', '127.0.0.2')
             header FROMDOMAIN eval:check_rbl_from_domain('rhs2', 'rhs.example.', '127.0.0.3')
             header ENVELOPE eval:check_rbl_envfrom('rhs3', 'rhs.example.', '127.0.0.5')
+            header UNKNOWN eval:check_dns_sender()
             header NOT eval:check_rbl_envfrom('rhs4', 'rhs.example.', '127.0.0.2')
             """
-        #expect(try Self.hits(rules).names == ["ENVELOPE", "FROM", "FROMDOMAIN"])
+        #expect(try Self.hits(rules).names == ["ENVELOPE", "FROM", "FROMDOMAIN", "UNKNOWN"])
     }
 
     @Test("Links: domains, whole names, addresses, name servers, and what is left out")

@@ -6,6 +6,7 @@ import PatternKit
 enum NetworkFunctions {
     static let askDNS = "askdns"
     static let linkLookup = "check_uridnsbl"
+    static let unknownSender = "check_dns_sender"
 
     /// Those with a set and a zone.
     static let lookups: Set<String> = [
@@ -18,7 +19,10 @@ enum NetworkFunctions {
                 _ = try Lookup(name, arguments)
                 return { _ in false }
             }
-        } + [EvalFunction(linkLookup, plugin: "URIDNSBL") { _ in { _ in false } }]
+        } + [
+            EvalFunction(linkLookup, plugin: "URIDNSBL") { _ in { _ in false } },
+            EvalFunction(unknownSender, plugin: "DNSEval") { _ in { _ in false } },
+        ]
 
     /// The test of a rule whose answers were collected before.
     static func test(of rule: String) -> EvalTest {

@@ -30,6 +30,8 @@ struct NetworkRule: Sendable {
         case authorHosts
         case authorDomains
         case envelopeHosts
+        /// Hits where the domain of the envelope's sender has neither MX record nor address (`check_dns_sender`).
+        case unknownSender
         /// What `check_rbl_sub` looks at: answers that other rules of the set have asked for.
         case set
         case links(wholeNames: Bool)
@@ -108,6 +110,10 @@ extension NetworkRule {
                 types: askDNS.types,
                 filter: askDNS.filter
             )
+            return
+        }
+        if call.function == NetworkFunctions.unknownSender {
+            self.init(rule: rule.name, source: .unknownSender, zone: .root, types: [.mx, .a, .aaaa], filter: .any)
             return
         }
         if call.function == NetworkFunctions.linkLookup {

@@ -17,7 +17,8 @@ package struct NetworkRules: Sendable {
         self.rules = rules.filter { rule in
             switch rule.source {
             case .links, .linkServers, .linkAddresses: settings.network.asksAboutLinks
-            case .relays, .authorHosts, .authorDomains, .envelopeHosts, .set, .template: settings.network.asksAboutRelays
+            case .relays, .authorHosts, .authorDomains, .envelopeHosts, .unknownSender, .set, .template:
+                settings.network.asksAboutRelays
             }
         }
         self.tags = Set(
@@ -60,6 +61,12 @@ package struct NetworkRules: Sendable {
         _ matcher: PatternMatcher,
         _ findings: inout NetworkFindings
     ) {
+        if case .unknownSender = rule.source {
+            // All of its questions must have been answered.
+            guard answers.count == rule.types.count, answers.allSatisfy(\.response.isVoid) else { return }
+            findings.hits[rule.rule] = ["\(answers[0].name) has neither MX record nor address"]
+            return
+        }
         var isList = true
         if case .template = rule.source { isList = false }
         for found in answers {
@@ -104,6 +111,8 @@ package struct NetworkRules: Sendable {
             for domain in domains.reduce(into: [[UInt8]](), { if !$0.contains($1) { $0.append($1) } }) { ask(host: domain) }
         case .envelopeHosts:
             for host in subjects.envelopeHosts where self.isDomain(host) { ask(host: host) }
+        case .unknownSender:
+            for host in subjects.envelopeHosts { ask(host: host) }
         case .set: break
         case .links(let wholeNames):
             var seen: Set<[UInt8]> = []
