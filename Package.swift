@@ -66,6 +66,7 @@ let package = Package(
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
         layer("SenderAuth", ["MailTypes", "MailMessage", "OpenSSLKit"]),
+        layer("SenderReputation", ["MailTypes", "MailChecks"]),
 
         // 3: edges
         layer("ContentStorage", ["SystemKit"]),
@@ -88,12 +89,12 @@ let package = Package(
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
                 "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
-                "SenderAuth", "DNSClient", nioCore,
+                "SenderAuth", "SenderReputation", "DNSClient", nioCore,
                 nioPosix,
                 logging,
             ]
         ),
-        layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SMTPCore", yams]),
+        layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SenderReputation", "SMTPCore", yams]),
 
         // 5: programs
         layer("QuarantineReview", ["COutpostTerminal", "MailTypes", "MailMessage", "MailStore", "ContentStorage", "SystemKit"]),
@@ -132,6 +133,7 @@ let package = Package(
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
+        tests("SenderReputationTests", ["SenderReputation", "MailChecks", "MailTypes", "OutpostTestKit"]),
         tests("DNSClientTests", ["DNSClient", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(

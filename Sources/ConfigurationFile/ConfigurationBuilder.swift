@@ -2,6 +2,7 @@ import Gateway
 import MailPolicy
 import MailTypes
 import SMTPCore
+import SenderReputation
 
 /// Makes the configuration of the sections of the file. What is wrong is reported and left at its default: the
 /// result counts only if nothing was reported.
@@ -33,6 +34,15 @@ struct ConfigurationBuilder {
         }
         if let section = root.section("authentication") {
             self.readAuthentication(section, into: &configuration.authentication)
+        }
+        root.read("rules_network", into: &configuration.rulesAskNetwork)
+        configuration.connectionChecks.isEnabled = configuration.authentication.isEnabled
+        if let section = root.section("connection_checks") {
+            self.readConnectionChecks(section, into: &configuration.connectionChecks)
+        }
+        if let section = root.section("dns_lists") {
+            section.read("reject_score", into: &configuration.connectionChecks.policy.listRejectScore)
+            self.readDNSLists(section, into: &configuration.dnsLists)
         }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }

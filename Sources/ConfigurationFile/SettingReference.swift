@@ -2,6 +2,7 @@ import Gateway
 import MailPolicy
 import MailTypes
 import SMTPCore
+import SenderReputation
 
 /// What may stand as the value of a setting.
 enum SettingType: Sendable {
@@ -141,6 +142,12 @@ enum SettingReference {
             .list(.path),
             "[]",
             "Directories of rule files, in order; in each the `*.pre`, then the `*.cf` files by name."
+        ),
+        Setting(
+            "rules_network",
+            .boolean,
+            "false",
+            "Rules may ask the DNS (`check_rbl`, `urirhssub`, `askdns`…), and scores for that count. See `docs/dns-lists.md` first."
         ),
     ]
 
@@ -304,90 +311,203 @@ enum SettingReference {
         ),
     ]
 
-    private static let services: [Setting] = [
-        Setting("antivirus", .section, "The virus scan."),
+    private static let services: [Setting] =
+        [
+            Setting("antivirus", .section, "The virus scan."),
+            Setting(
+                "antivirus.engine",
+                words(GatewayConfiguration.Antivirus.Engine.self),
+                "builtin",
+                "`builtin` runs `outpost-scanner`, `clamd` asks a daemon that is already there, `none` scans nothing."
+            ),
+            Setting("antivirus.database", .path, "/var/lib/clamav", "Directory of signature databases, for `builtin`."),
+            Setting(
+                "antivirus.clamd",
+                .list(.clamd),
+                "[\"unix:/run/clamav/clamd.ctl\"]",
+                "For `clamd`: `unix:/path` or `host:port`, tried in order."
+            ),
+            Setting(
+                "antivirus.on_failure",
+                words(FailurePolicy.self),
+                "defer",
+                "When no engine gives an answer; what is accepted unscanned is recorded as such."
+            ),
+            Setting("antivirus.timeout", .number(.seconds, 1...600), "30s", "For one message's scan, a second try included."),
+            Setting("antivirus.concurrency", .number(.count, 0...1_024), "0", "Scans at once; 0: as many as there are cores."),
+            Setting(
+                "antivirus.max_file_size",
+                .number(.octets, anySize),
+                "100MiB",
+                "One file inside an archive; larger ones raise `Heuristics.Limits.Exceeded`."
+            ),
+            Setting("antivirus.max_scan_size", .number(.octets, anySize), "400MiB", "Everything unpacked from one message."),
+            Setting("antivirus.max_recursion", .number(.count, 1...100), "17", "Archives inside archives."),
+            Setting("antivirus.max_files", .number(.count, 1...1_000_000), "10000", "Files unpacked from one message."),
+            Setting("antivirus.scanner", .path, "Path of `outpost-scanner`. Without it, the one beside the running program."),
+            Setting("antivirus.user", .text, "User the scanner runs as, when started as root."),
+            Setting("dns", .section, "Name resolution."),
+            Setting(
+                "dns.servers",
+                .list(.host(defaultPort: 53)),
+                "[]",
+                "Addresses of DNS servers; empty: the system's. A resolver on the same host is best."
+            ),
+            Setting("dns.timeout", .number(.milliseconds, 100...60_000), "5s", "For one question."),
+            Setting("dns.trust_anchor", .path, "A file with the key of the root zone; without it DNSSEC is not checked."),
+            Setting("authentication", .section, "Who really sends: SPF, DKIM, DMARC, ARC."),
+            Setting("authentication.enabled", .boolean, "true", "Off: nothing is asked of the DNS."),
+            Setting(
+                "authentication.public_suffix_list",
+                .path,
+                "/usr/share/publicsuffix/public_suffix_list.dat",
+                "The published list of names under which domains are registered (Debian: `publicsuffix`)."
+            ),
+            Setting(
+                "authentication.tree_walk",
+                .boolean,
+                "false",
+                "DMARC finds the domain of an owner by asking the names above (DMARCbis), not by the list."
+            ),
+            Setting(
+                "authentication.timeout",
+                .number(.seconds, 1...60),
+                "10s",
+                "For all of one message's questions; what is left then counts as not answered."
+            ),
+            Setting(
+                "authentication.arc_seal",
+                .section,
+                "Seals what is passed on (ARC), so that the next host knows what we found."
+            ),
+            Setting("authentication.arc_seal.domain", .text, "The domain that seals."),
+            Setting("authentication.arc_seal.selector", .text, "Where its key is published: `selector._domainkey.domain`."),
+            Setting("authentication.arc_seal.private_key", .path, "The private key in PEM, of RSA or Ed25519."),
+        ] + reputation + [
+            Setting(
+                "lists",
+                .section,
+                "Senders that are let through or refused whatever the content; viruses are refused in any case."
+            ),
+            Setting(
+                "lists.allow",
+                .list(.sender),
+                "[]",
+                "Their score is not counted: an address, a domain (`example.org`, `*.example.org`) or a client network (`192.0.2.0/24`)."
+            ),
+            Setting("lists.deny", .list(.sender), "[]", "Refused; written like `allow`, which wins where both fit."),
+            Setting(
+                "lists.trusted",
+                .list(.network),
+                "[\"127.0.0.0/8\", \"::1\"]",
+                "Clients that may use our own name and domains, like our own hosts that send through the gateway."
+            ),
+        ]
+
+    private static let action = words(ConnectionAction.self)
+
+    private static let reputation: [Setting] = [
+        Setting("connection_checks", .section, "What the DNS says of clients, of EHLO and of senders' domains."),
         Setting(
-            "antivirus.engine",
-            words(GatewayConfiguration.Antivirus.Engine.self),
-            "builtin",
-            "`builtin` runs `outpost-scanner`, `clamd` asks a daemon that is already there, `none` scans nothing."
-        ),
-        Setting("antivirus.database", .path, "/var/lib/clamav", "Directory of signature databases, for `builtin`."),
-        Setting(
-            "antivirus.clamd",
-            .list(.clamd),
-            "[\"unix:/run/clamav/clamd.ctl\"]",
-            "For `clamd`: `unix:/path` or `host:port`, tried in order."
-        ),
-        Setting(
-            "antivirus.on_failure",
-            words(FailurePolicy.self),
-            "defer",
-            "When no engine gives an answer; what is accepted unscanned is recorded as such."
-        ),
-        Setting("antivirus.timeout", .number(.seconds, 1...600), "30s", "For one message's scan, a second try included."),
-        Setting("antivirus.concurrency", .number(.count, 0...1_024), "0", "Scans at once; 0: as many as there are cores."),
-        Setting(
-            "antivirus.max_file_size",
-            .number(.octets, anySize),
-            "100MiB",
-            "One file inside an archive; larger ones raise `Heuristics.Limits.Exceeded`."
-        ),
-        Setting("antivirus.max_scan_size", .number(.octets, anySize), "400MiB", "Everything unpacked from one message."),
-        Setting("antivirus.max_recursion", .number(.count, 1...100), "17", "Archives inside archives."),
-        Setting("antivirus.max_files", .number(.count, 1...1_000_000), "10000", "Files unpacked from one message."),
-        Setting("antivirus.scanner", .path, "Path of `outpost-scanner`. Without it, the one beside the running program."),
-        Setting("antivirus.user", .text, "User the scanner runs as, when started as root."),
-        Setting("dns", .section, "Name resolution."),
-        Setting(
-            "dns.servers",
-            .list(.host(defaultPort: 53)),
-            "[]",
-            "Addresses of DNS servers; empty: the system's. A resolver on the same host is best."
-        ),
-        Setting("dns.timeout", .number(.milliseconds, 100...60_000), "5s", "For one question."),
-        Setting("dns.trust_anchor", .path, "A file with the key of the root zone; without it DNSSEC is not checked."),
-        Setting("authentication", .section, "Who really sends: SPF, DKIM, DMARC, ARC."),
-        Setting("authentication.enabled", .boolean, "true", "Off: nothing is asked of the DNS."),
-        Setting(
-            "authentication.public_suffix_list",
-            .path,
-            "/usr/share/publicsuffix/public_suffix_list.dat",
-            "The published list of names under which domains are registered (Debian: `publicsuffix`)."
-        ),
-        Setting(
-            "authentication.tree_walk",
+            "connection_checks.enabled",
             .boolean,
-            "false",
-            "DMARC finds the domain of an owner by asking the names above (DMARCbis), not by the list."
+            "Whether names are looked up; without it as `authentication.enabled`. Trusted clients are not asked about."
         ),
         Setting(
-            "authentication.timeout",
+            "connection_checks.timeout",
             .number(.seconds, 1...60),
-            "10s",
-            "For all of one message's questions; what is left then counts as not answered."
-        ),
-        Setting("authentication.arc_seal", .section, "Seals what is passed on (ARC), so that the next host knows what we found."),
-        Setting("authentication.arc_seal.domain", .text, "The domain that seals."),
-        Setting("authentication.arc_seal.selector", .text, "Where its key is published: `selector._domainkey.domain`."),
-        Setting("authentication.arc_seal.private_key", .path, "The private key in PEM, of RSA or Ed25519."),
-        Setting(
-            "lists",
-            .section,
-            "Senders that are let through or refused whatever the content; viruses are refused in any case."
+            "5s",
+            "For all questions about one client or envelope; what is left then counts as not answered."
         ),
         Setting(
-            "lists.allow",
-            .list(.sender),
+            "connection_checks.client_name",
+            action,
+            "score",
+            "The client's address has no name, or none that leads back to it (550 5.7.25)."
+        ),
+        Setting("connection_checks.helo_our_name", action, "score", "EHLO gives our own name or address (550 5.7.1)."),
+        Setting("connection_checks.helo_address", action, "score", "EHLO gives an address without brackets (550 5.7.1)."),
+        Setting("connection_checks.helo_not_full_name", action, "score", "EHLO gives a name without a dot (550 5.7.1)."),
+        Setting(
+            "connection_checks.helo_unresolvable",
+            action,
+            "score",
+            "The name in EHLO has neither address nor MX record (550 5.7.1)."
+        ),
+        Setting(
+            "connection_checks.sender_unresolvable",
+            action,
+            "score",
+            "The sender's domain has neither MX record nor address (550 5.1.8)."
+        ),
+        Setting(
+            "connection_checks.sender_null_mx",
+            action,
+            "reject",
+            "The sender's domain says that it takes no mail (RFC 7505; 550 5.7.27)."
+        ),
+        Setting(
+            "connection_checks.on_dns_failure",
+            .choice(["accept", "defer"]),
+            "accept",
+            "The DNS gives no answer where one could have refused: `defer` is 450 4.4.3."
+        ),
+        Setting("dns_lists", .section, "Block and allow lists in the DNS."),
+        Setting(
+            "dns_lists.reject_score",
+            .score,
+            "off",
+            "Weight of entries of client, EHLO and sender from which recipients are refused, postmaster and abuse excepted."
+        ),
+        Setting(
+            "dns_lists.max_uri_domains",
+            .number(.count, 0...200),
+            "20",
+            "Hosts of one message's links that are looked up."
+        ),
+        Setting(
+            "dns_lists.skip_domains",
+            .list(.domain),
             "[]",
-            "Their score is not counted: an address, a domain (`example.org`, `*.example.org`) or a client network (`192.0.2.0/24`)."
+            "Hosts and registered domains of links that are never looked up."
         ),
-        Setting("lists.deny", .list(.sender), "[]", "Refused; written like `allow`, which wins where both fit."),
+        Setting("dns_lists.lists", .sections, "The lists."),
+        Setting("dns_lists.lists[].zone", .domain, required: true, "Where it is asked: `zen.example.org`."),
         Setting(
-            "lists.trusted",
-            .list(.network),
-            "[\"127.0.0.0/8\", \"::1\"]",
-            "Clients that may use our own name and domains, like our own hosts that send through the gateway."
+            "dns_lists.lists[].name",
+            .text,
+            "The name its entries count under, behind `DNSLIST_`; without it the zone's."
+        ),
+        Setting(
+            "dns_lists.lists[].ask",
+            .list(words(ListSubject.self)),
+            "[client]",
+            "What it is asked about. `uri` are domains of links, `uri_address` addresses in links."
+        ),
+        Setting(
+            "dns_lists.lists[].weight",
+            .score,
+            "0",
+            "What an entry adds to the score; below zero for allow lists. 0 only shows it."
+        ),
+        Setting(
+            "dns_lists.lists[].answers",
+            .sections,
+            "What answers mean; the first that fits counts, any other is an error. Without them each of 127.0.0.0/8 but 127.0.0.1 is an entry."
+        ),
+        Setting(
+            "dns_lists.lists[].answers[].match",
+            .text,
+            required: true,
+            "`127.0.0.2`, `127.0.0.4-127.0.0.7`, `127.0.1.0/24`, or bits: `127.0.0.8/0.0.0.8`."
+        ),
+        Setting("dns_lists.lists[].answers[].weight", .score, "For this answer in place of the list's."),
+        Setting("dns_lists.lists[].answers[].meaning", .text, "Words for logs and replies."),
+        Setting(
+            "dns_lists.lists[].test",
+            .boolean,
+            "true",
+            "The list has the entries for tests of RFC 5782; one that fails them is not asked."
         ),
     ]
 

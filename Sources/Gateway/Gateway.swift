@@ -84,6 +84,7 @@ package final class Gateway: Sendable {
         try await self.services.start()
         await self.startSpool()
         self.buildPatterns(for: snapshot)
+        snapshot.reputation?.lists.start(logger: self.logger)
         for (listener, descriptor) in zip(configuration.listeners, descriptors) {
             let open = try await self.listen(listener, descriptor, snapshot, tls)
             self.listeners.withLock { $0[ListenerKey(address: listener.address, port: listener.port)] = open }
@@ -147,7 +148,9 @@ package final class Gateway: Sendable {
             throw error
         }
         // Nothing below can fail.
+        self.snapshot.reputation?.lists.stop()
         self.current.withLock { $0 = snapshot }
+        snapshot.reputation?.lists.start(logger: self.logger)
         self.buildPatterns(for: snapshot)
         self.gate.update(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
         for listener in configuration.listeners {
@@ -172,6 +175,7 @@ package final class Gateway: Sendable {
     /// started.
     package func stop() async {
         self.patternBuilder.withLock { $0?.cancel() }
+        self.snapshot.reputation?.lists.stop()
         let grace = Duration.seconds(self.snapshot.configuration.limits.graceSeconds)
         let listeners = self.listeners.withLock { Array($0.values) }
         await withTaskGroup(of: Void.self) { tasks in

@@ -1,6 +1,7 @@
 import MailPolicy
 import MailTypes
 import SMTPCore
+import SenderReputation
 
 /// Everything the gateway is told, as one immutable value. A connection keeps the one it was accepted with.
 ///
@@ -29,6 +30,10 @@ package struct GatewayConfiguration: Hashable, Sendable {
     /// Milliseconds for one question.
     package var dnsTimeoutMilliseconds: Int
     package var authentication: Authentication
+    package var connectionChecks: ConnectionChecks
+    package var dnsLists: DNSLists
+    /// Rules may ask the DNS.
+    package var rulesAskNetwork: Bool
     /// The user (and its group) the process becomes after binding, when started as root; nil: stays.
     package var runAsUser: String?
 
@@ -49,6 +54,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         self.dnsTrustAnchor = nil
         self.dnsTimeoutMilliseconds = 5_000
         self.authentication = Authentication()
+        self.connectionChecks = ConnectionChecks()
+        self.dnsLists = DNSLists()
+        self.rulesAskNetwork = false
         self.runAsUser = nil
     }
 
@@ -95,6 +103,34 @@ package struct GatewayConfiguration: Hashable, Sendable {
             self.selector = selector
             self.privateKey = privateKey
         }
+    }
+
+    /// What is asked about clients and their envelopes.
+    package struct ConnectionChecks: Hashable, Sendable {
+        /// Names are looked up: of clients, of EHLO, of senders' domains.
+        package var isEnabled = true
+        package var policy = ConnectionPolicy()
+        /// Seconds for the questions about one client or one envelope; what is left then counts as not answered.
+        package var budgetSeconds = 5
+
+        package init() {}
+    }
+
+    /// Block and allow lists in the DNS.
+    package struct DNSLists: Hashable, Sendable {
+        package var lists: [DNSList] = []
+        /// Hosts of one message's links that are looked up: SpamAssassin's number; honest mail has fewer, and each costs a
+        /// question to every list.
+        package var maximumLinkedHosts = 20
+        /// Domains of links that are never looked up.
+        package var skippedDomains: [String] = []
+
+        package init() {}
+    }
+
+    /// Something has to be asked of the DNS.
+    package var asksDNS: Bool {
+        self.authentication.isEnabled || self.connectionChecks.isEnabled || !self.dnsLists.lists.isEmpty || self.rulesAskNetwork
     }
 
     package struct TLS: Hashable, Sendable {

@@ -9,6 +9,7 @@ import OpenSSLKit
 import PatternKit
 import SMTPClient
 import SenderAuth
+import SenderReputation
 import Synchronization
 
 /// A configuration with everything that is compiled from it. Immutable; a connection keeps the one it was accepted with, and
@@ -28,6 +29,9 @@ package final class GatewaySnapshot: Sendable {
     /// nil: it is not asked who sends.
     let authentication: SenderAuthentication?
     let sealer: ARCSealer?
+    /// nil: nothing is asked about clients, envelopes and links.
+    let reputation: ClientReputation?
+    private let resolver: (any DNSResolver)?
     private let currentPrefilters: Mutex<RulePrefilters>
 
     package init(
@@ -37,14 +41,17 @@ package final class GatewaySnapshot: Sendable {
         generation: Int = 0
     ) {
         let recipients = RecipientTable(configuration.domains)
-        self.authentication = sender.resolver.map {
-            SenderAuthentication(
-                resolver: $0,
+        let authenticates = configuration.authentication.isEnabled
+        self.authentication = sender.resolver.flatMap { resolver in
+            guard authenticates else { return nil }
+            return SenderAuthentication(
+                resolver: resolver,
                 configuration: configuration,
                 recipients: recipients,
                 publicSuffixes: sender.publicSuffixes
             )
         }
+        self.resolver = sender.resolver
         self.sealer = configuration.authentication.seal.flatMap { seal in
             sender.sealingKey.map { ARCSealer(domain: seal.domain, selector: seal.selector, key: $0) }
         }
@@ -52,7 +59,15 @@ package final class GatewaySnapshot: Sendable {
         self.generation = generation
         self.rules = rules
         self.recipients = recipients
-        self.checks = MessageChecks(configuration, recipients: recipients)
+        var checks = MessageChecks(configuration, recipients: recipients)
+        self.reputation = sender.resolver.flatMap { resolver in
+            guard configuration.connectionChecks.isEnabled || !configuration.dnsLists.lists.isEmpty else { return nil }
+            return ClientReputation(resolver: resolver, configuration: configuration, hello: checks.sender)
+        }
+        if self.reputation != nil, configuration.connectionChecks.isEnabled {
+            checks.countedElsewhere = Set(configuration.connectionChecks.policy.ownHelloSymbols.map(\.rawValue))
+        }
+        self.checks = checks
         self.senders = SenderGate(allow: configuration.lists.allow, deny: configuration.lists.deny)
         var limits = ParserLimits()
         limits.headerSize = configuration.limits.headerSize
@@ -99,6 +114,20 @@ package final class GatewaySnapshot: Sendable {
     func use(_ prefilters: RulePrefilters) {
         self.currentPrefilters.withLock { $0 = prefilters }
         self.evaluators?.use(prefilters)
+    }
+
+    /// Rules ask the DNS about messages.
+    var rulesAskNetwork: Bool {
+        self.configuration.rulesAskNetwork && self.resolver != nil && !(self.rules?.network.isEmpty ?? true)
+    }
+
+    /// What the rules ask about a message; nil: nothing.
+    func ruleQuestions(_ message: ParsedMessage, envelope: Envelope) -> RuleQuestions? {
+        guard self.rulesAskNetwork, let rules, let resolver,
+            let subjects = rules.networkSubjects(of: message, envelope: envelope)
+        else { return nil }
+        let deadline = ContinuousClock.now + .seconds(self.configuration.authentication.budgetSeconds)
+        return RuleQuestions(rules.network, subjects, resolver: BoundedResolver(resolver, deadline: deadline))
     }
 
     func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {

@@ -27,6 +27,7 @@ package struct Judgement: Sendable {
         local: LocalExamination.Outcome,
         scan: ScanFindings,
         sender: Result<SenderExamination, CheckError>?,
+        reputation: ReputationFindings? = nil,
         policy: Policy,
         snapshot: GatewaySnapshot,
         microseconds: Int
@@ -66,6 +67,12 @@ package struct Judgement: Sendable {
                 )
             )
         }
+        if let reputation {
+            self.findings.reputation = reputation
+            self.reports.append(
+                CheckReport(check: "reputation", result: reputation.summary, microseconds: reputation.microseconds)
+            )
+        }
         self.decider = PolicyDecider(policy: policy, virusOnFailure: snapshot.configuration.antivirus.onFailure)
         self.decision = self.decider.decide(findings: self.findings, allowed: self.allowed, denied: self.denied)
         if scan.status != .off {
@@ -79,6 +86,7 @@ package struct Judgement: Sendable {
         result.skippedRules = rules
         result.findings.checks.hits.removeAll { rules.contains($0.rule) }
         result.findings.rules.hits.removeAll { rules.contains($0.rule) }
+        result.findings.reputation?.hits.removeAll { rules.contains($0.rule) }
         result.decision = self.decider.decide(findings: result.findings, allowed: self.allowed, denied: self.denied)
         return result
     }

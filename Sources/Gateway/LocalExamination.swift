@@ -88,6 +88,11 @@ struct LocalExamination: Sendable {
             let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
             reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))
         }
+        if let network = subject.envelope.network {
+            let unanswered = network.unanswered == 0 ? "" : ", \(network.unanswered) questions without an answer"
+            let result = "\(network.hits.count) rules found something\(unanswered)"
+            reports.append(CheckReport(check: "rules_network", result: result, microseconds: 0))
+        }
         let listed = snapshot.senders.matches(
             client: subject.envelope.client.address,
             reversePath: subject.envelope.reversePath,

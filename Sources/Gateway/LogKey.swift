@@ -21,6 +21,8 @@ package enum LogKey: String, CaseIterable, Sendable {
     case cuts
     case virus
     case authentication
+    case dns
+    case list
     case unchecked
     case downstream
     case inspection

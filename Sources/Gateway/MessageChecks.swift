@@ -8,7 +8,9 @@ import SMTPCore
 struct MessageChecks: Sendable {
     private let size = SizeCheck()
     private let structure = StructureCheck()
-    private let sender: SenderCheck
+    let sender: SenderCheck
+    /// Symbols that another check counts.
+    var countedElsewhere: Set<String> = []
 
     init(_ configuration: GatewayConfiguration, recipients: RecipientTable) {
         self.sender = SenderCheck(
@@ -41,7 +43,7 @@ struct MessageChecks: Sendable {
             let watch = Stopwatch()
             var found = check()
             for index in found.reports.indices { found.reports[index].microseconds = watch.microseconds }
-            findings.hits += found.hits
+            findings.hits += found.hits.filter { !self.countedElsewhere.contains($0.rule) }
             findings.reports += found.reports
         }
         return findings

@@ -11,7 +11,7 @@ import SMTPCore
 /// The order of steps is `RelayMachine`'s; this class carries them out on the connection's event loop.
 final class MessageFate {
     private let id: TransactionID
-    private let envelope: Envelope
+    private var envelope: Envelope
     private let content: MessageContent
     private let facts: ContentFacts
     private let route: GatewayConfiguration.Route
@@ -22,6 +22,7 @@ final class MessageFate {
     private let eventLoop: any EventLoop
     private let stopwatch: Stopwatch
     private let senderQuestion: SenderAuthentication.EnvelopeQuestion?
+    private let reputationQuestion: ClientReputation.EnvelopeQuestion?
     private var machine: RelayMachine
     private var judgement: Judgement?
     private var completion: ((SMTPReply) -> Void)?
@@ -39,8 +40,10 @@ final class MessageFate {
         downstream: DownstreamTransaction?,
         eventLoop: any EventLoop,
         stopwatch: Stopwatch,
-        senderQuestion: SenderAuthentication.EnvelopeQuestion?
+        senderQuestion: SenderAuthentication.EnvelopeQuestion?,
+        reputationQuestion: ClientReputation.EnvelopeQuestion? = nil
     ) {
+        self.reputationQuestion = reputationQuestion
         self.senderQuestion = senderQuestion
         self.id = id
         self.envelope = envelope
@@ -59,6 +62,17 @@ final class MessageFate {
     /// - Parameter completion: called once with the final reply, on the event loop.
     func decide(completion: @escaping (SMTPReply) -> Void) {
         self.completion = completion
+        guard let question = self.reputationQuestion else { return self.inspect() }
+        // Under way since the client is there, and bounded in time: mostly it is answered by now.
+        self.onLoop {
+            await question.value
+        } then: { findings in
+            self.envelope.learn(findings)
+            self.inspect()
+        }
+    }
+
+    private func inspect() {
         let subject = InspectionSubject(
             envelope: self.envelope,
             content: self.content,

@@ -8,6 +8,7 @@ import NIOCore
 import NIOPosix
 import SMTPCore
 import SenderAuth
+import SenderReputation
 import Synchronization
 import VirusScan
 
@@ -62,6 +63,7 @@ final class MessageInspector: Sendable {
             cache: self.cache,
             expectsScan: scansVirus,
             expectsSender: snapshot.authentication != nil,
+            expectsLists: snapshot.reputation?.lists.asksAbout { !$0.isOfEnvelope } ?? false,
             completion: completion
         )
         let course = Course(
@@ -70,7 +72,8 @@ final class MessageInspector: Sendable {
             eventLoop: eventLoop,
             pending: NIOLoopBound(inspection, eventLoop: eventLoop)
         )
-        if !scansVirus, snapshot.rules == nil, snapshot.authentication == nil, case .memory(let bytes) = subject.content,
+        if !scansVirus, snapshot.rules == nil, snapshot.authentication == nil, !inspection.expectsLists,
+            case .memory(let bytes) = subject.content,
             bytes.count <= Self.inlineLimit
         {
             inspection.examined(MessageReading.read(subject, snapshot: snapshot, cache: self.cache).examination(course))
@@ -88,6 +91,7 @@ final class MessageInspector: Sendable {
                 return
             }
             if scansVirus { self.scan(read, course) }
+            self.askLists(read, course)
             let rulesWait = self.askForSender(read, course)
             if !rulesWait { course.report(reading.examination(course)) }
         }
@@ -135,14 +139,29 @@ final class MessageInspector: Sendable {
         }
     }
 
+    /// Asks lists about links and From; no rule waits for that.
+    private func askLists(_ read: MessageReading.Read, _ course: Course) {
+        guard let reputation = course.snapshot.reputation, let question = reputation.contentQuestion(read.message) else { return }
+        self.waiting.wrappingAdd(1, ordering: .relaxed)
+        Task {
+            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+            let outcome = await reputation.ask(question)
+            course.report { $0.listed(outcome) }
+        }
+    }
+
+    /// Asks who sends, and what rules want to know.
     /// - Returns: whether the rules wait for the answer, because some of them look at it.
     private func askForSender(_ read: MessageReading.Read, _ course: Course) -> Bool {
-        guard let authentication = course.snapshot.authentication else { return false }
-        let rulesWait = course.snapshot.rules?.looksAtAuthentication ?? false
         let envelope = course.subject.envelope
+        let authentication = course.snapshot.authentication
+        let questions = course.snapshot.ruleQuestions(read.message, envelope: envelope)
+        guard authentication != nil || questions != nil else { return false }
+        let looksAtSender = authentication != nil && course.snapshot.rules?.looksAtAuthentication ?? false
+        let rulesWait = looksAtSender || questions != nil
         let question =
             course.subject.senderQuestion
-            ?? authentication.begin(client: envelope.connectedClient, reversePath: envelope.reversePath)
+            ?? authentication?.begin(client: envelope.connectedClient, reversePath: envelope.reversePath)
         let sealer = course.snapshot.sealer
         let signed = SignedMessage(read.message, sealing: sealer != nil)
         // The DNS may be long in answering: a message that lies in a file is not kept in memory meanwhile.
@@ -152,17 +171,25 @@ final class MessageInspector: Sendable {
         self.waiting.wrappingAdd(1, ordering: .relaxed)
         Task { [kept] in
             defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
-            let sender = await authentication.examine(
-                signed,
-                envelope: envelope,
-                question: question,
-                contentHash: contentHash,
-                sealer: sealer
-            )
-            course.report { $0.identified(sender) }
+            async let firstAnswers = questions?.answered()
+            var sender: SenderExamination?
+            if let authentication, let question {
+                let found = await authentication.examine(
+                    signed,
+                    envelope: envelope,
+                    question: question,
+                    contentHash: contentHash,
+                    sealer: sealer
+                )
+                sender = found
+                course.report { $0.identified(found) }
+            }
+            var answers = await firstAnswers
+            if let findings = sender?.findings { answers = await answers?.answered(knowing: findings) }
             guard rulesWait else { return }
             var course = course
-            course.subject.envelope.authentication = sender.findings
+            course.subject.envelope.authentication = sender?.findings
+            course.subject.envelope.network = answers?.findings
             self.onThread(course) { [course] in
                 let reading = kept ?? MessageReading.read(course.subject, snapshot: course.snapshot, cache: self.cache)
                 course.report(reading.examination(course))
@@ -202,6 +229,8 @@ private final class PendingInspection {
     private var scan: ScanFindings?
     private var sender: SenderExamination?
     private var expectsSender: Bool
+    private(set) var expectsLists: Bool
+    private var lists: ListFindings?
     var deadline: Scheduled<Void>?
 
     init(
@@ -211,10 +240,12 @@ private final class PendingInspection {
         cache: VerdictCache,
         expectsScan: Bool,
         expectsSender: Bool,
+        expectsLists: Bool,
         completion: @escaping (Judgement) -> Void
     ) {
         self.envelope = envelope
         self.expectsSender = expectsSender
+        self.expectsLists = expectsLists
         self.policy = policy
         self.snapshot = snapshot
         self.cache = cache
@@ -234,12 +265,20 @@ private final class PendingInspection {
             // The message could not even be read: there will be no scan to wait for.
             self.scan = ScanFindings(status: .notScanned(.failed("the message could not be read")))
         }
-        if case .failure = outcome { self.expectsSender = false }
+        if case .failure = outcome {
+            self.expectsSender = false
+            self.expectsLists = false
+        }
         self.finishIfComplete()
     }
 
     func identified(_ sender: SenderExamination) {
         self.sender = sender
+        self.finishIfComplete()
+    }
+
+    func listed(_ outcome: ListFindings) {
+        self.lists = outcome
         self.finishIfComplete()
     }
 
@@ -258,7 +297,7 @@ private final class PendingInspection {
     }
 
     private func finishIfComplete() {
-        guard self.sender != nil || !self.expectsSender else { return }
+        guard self.sender != nil || !self.expectsSender, self.lists != nil || !self.expectsLists else { return }
         if let local = self.local, let scan = self.scan { self.finish(local: local, scan: scan) }
     }
 
@@ -266,11 +305,16 @@ private final class PendingInspection {
         guard let completion = self.completion else { return }
         self.completion = nil
         self.deadline?.cancel()
+        var outcome = self.lists
+        if outcome == nil, self.expectsLists {
+            outcome = ListFindings(failures: [ListFailure(list: "links", reason: "timed out")])
+        }
         completion(
             Judgement(
                 local: local,
                 scan: scan,
                 sender: self.sender.map { .success($0) } ?? (self.expectsSender ? .failure(CheckError(failure: .timedOut)) : nil),
+                reputation: self.snapshot.reputation?.findings(about: self.envelope, content: outcome),
                 policy: self.policy,
                 snapshot: self.snapshot,
                 microseconds: self.stopwatch.microseconds

@@ -51,7 +51,7 @@ package final class OfflineJudge: Sendable {
     ///   - client: who sends it as in a session; nil: the message is all that is known, and rules see no hop but those that it
     ///     tells of. Checks of the client are then made for the host itself.
     ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
-    ///   - recipients: nil or empty: the postmaster of the first domain.
+    ///   - recipients: nil or empty: somebody in the first domain.
     package func judge(_ bytes: [UInt8], client: ClientIdentity?, mailFrom: String?, recipients: [String]) async -> Opinion {
         // Files on Unix have bare LF; on the wire there is CRLF alone.
         let bytes = withNetworkLineEnds(bytes)
@@ -63,7 +63,13 @@ package final class OfflineJudge: Sendable {
         envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
         if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
             let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain
-            envelope.recipients = [Recipient(MailAddress(localPart: "postmaster", domain: name, text: "postmaster@\(name)"))]
+            // Not postmaster, who gets more than others.
+            envelope.recipients = [Recipient(MailAddress(localPart: "anybody", domain: name, text: "anybody@\(name)"))]
+        }
+        if let connected = envelope.connectedClient, let reputation = self.snapshot.reputation,
+            let question = reputation.begin(connected, reversePath: envelope.reversePath, reputation.begin(connected))
+        {
+            envelope.learn(await question.value)
         }
         let group = envelope.recipients.first.flatMap { self.snapshot.recipients.group(for: $0.forwardPath) }
         let policy = self.snapshot.policy(named: group?.policy ?? "default")

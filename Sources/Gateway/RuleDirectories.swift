@@ -32,8 +32,12 @@ package enum RuleDirectories {
     }
 
     /// Compiles the rules of these directories; problems of the rules themselves are in the result.
-    package static func compile(_ directories: [String]) throws(Problem) -> RuleCompilation {
-        RuleCompiler().compile(try self.sources(in: directories), load: self.source)
+    /// - Parameter askNetwork: rules may ask the DNS, and their scores for that count.
+    package static func compile(_ directories: [String], askNetwork: Bool = false) throws(Problem) -> RuleCompilation {
+        var compiler = RuleCompiler()
+        compiler.environment.isLocalOnly = !askNetwork
+        compiler.scoreSet = askNetwork ? .network : .local
+        return compiler.compile(try self.sources(in: directories), load: self.source)
     }
 
     /// One file, e.g. for `include`; nil if it cannot be read.

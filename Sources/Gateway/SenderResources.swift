@@ -20,7 +20,7 @@ package struct SenderResources: Sendable {
 
     package init(_ configuration: GatewayConfiguration) throws {
         self.init()
-        guard configuration.authentication.isEnabled else { return }
+        guard configuration.asksDNS else { return }
         self.resolver = try DNSClient(
             DNSClient.Configuration(
                 servers: configuration.dnsServers,
@@ -28,6 +28,7 @@ package struct SenderResources: Sendable {
                 timeoutMilliseconds: configuration.dnsTimeoutMilliseconds
             )
         )
+        guard configuration.authentication.isEnabled else { return }
         let file = configuration.authentication.publicSuffixList
         if let data = FileManager.default.contents(atPath: file) {
             self.publicSuffixes = PublicSuffixList([UInt8](data))

@@ -6,6 +6,7 @@ import NIOCore
 import SMTPClient
 import SMTPCore
 import SMTPServer
+import SenderReputation
 
 /// Answers the questions of one connection: who may connect, which recipients are ours and where they go, and what
 /// becomes of each message. Lives on its connection's event loop.
@@ -23,6 +24,9 @@ final class SessionCoordinator: SMTPSession {
         let stopwatch = Stopwatch()
         /// What the DNS says of the sender; under way from MAIL on.
         var senderQuestion: SenderAuthentication.EnvelopeQuestion?
+        var reputationQuestion: ClientReputation.EnvelopeQuestion?
+        /// The log has told that its recipients are refused.
+        var isRefusalTold = false
     }
 
     private let snapshot: GatewaySnapshot
@@ -31,6 +35,8 @@ final class SessionCoordinator: SMTPSession {
     private let downstreams: DownstreamPool
     private var client: ClientIdentity
     private var transaction: Transaction?
+    /// What the DNS says of the client; under way since it is there.
+    private var clientQuestion: ClientReputation.ClientQuestion?
     /// The message that is being judged or handed on.
     private var fate: MessageFate?
 
@@ -52,14 +58,16 @@ final class SessionCoordinator: SMTPSession {
         switch question {
         case .connected(let client):
             self.client = client
-            answer(self.snapshot.senders.connectionVerdict(client: client.address).map { .close($0) } ?? .proceed)
+            let refusal = self.snapshot.senders.connectionVerdict(client: client.address)
+            self.clientQuestion = refusal == nil ? self.snapshot.reputation?.begin(client) : nil
+            answer(refusal.map { .close($0) } ?? .proceed)
         case .hello(let client):
             self.client = client
             answer(.capabilities(self.capabilities))
         case .mail(let command):
             answer(.replies([self.begin(command)]))
         case .recipients(let recipients):
-            self.add(recipients, answer: answer)
+            self.admit(recipients, answer: answer)
         case .data:
             answer(self.services.inspector.isOverloaded ? .replies([Self.overloaded]) : .proceed)
         case .message(let facts):
@@ -105,18 +113,55 @@ final class SessionCoordinator: SMTPSession {
         }
         self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
         self.transaction?.senderQuestion = self.snapshot.authentication?.begin(client: self.client, reversePath: mail.reversePath)
+        self.transaction?.reputationQuestion = self.snapshot.reputation?
+            .begin(self.client, reversePath: mail.reversePath, self.clientQuestion)
         return Self.senderOK
     }
 
     // MARK: - RCPT
 
-    private func add(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+    /// Where what the DNS says can refuse, the first recipient waits for it. Recipients are refused, not the client: so postmaster
+    /// stays within reach, and senders on the allow list.
+    private func admit(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+        guard let transaction = self.transaction, let question = transaction.reputationQuestion,
+            let reputation = self.snapshot.reputation, reputation.policy.mayRefuse,
+            asked.contains(where: { !$0.isPostmaster && self.snapshot.recipients.group(for: $0.forwardPath) != nil }),
+            self.snapshot.senders.allow.match(client: self.client.address, reversePath: transaction.mail.reversePath) == nil
+        else { return self.add(asked, answer: answer) }
+        let promise = self.eventLoop.makePromise(of: ReputationFindings.self)
+        promise.completeWithTask { await question.value }
+        promise.futureResult.assumeIsolated().whenSuccess { findings in
+            guard self.transaction?.id == transaction.id else {
+                return answer(.replies(asked.map { _ in Self.localError }))
+            }
+            guard let hit = reputation.refusal(findings), let reply = hit.action?.reply else {
+                return self.add(asked, answer: answer)
+            }
+            if self.transaction?.isRefusalTold == false {
+                self.transaction?.isRefusalTold = true
+                self.services.log.recipientsRefused(
+                    client: self.client,
+                    reversePath: transaction.mail.reversePath,
+                    reply: reply,
+                    reason: "\(hit.rule): \(hit.description)"
+                )
+            }
+            self.add(asked, refused: reply, answer: answer)
+        }
+    }
+
+    /// - Parameter refused: the answer to all but those that everybody may write to.
+    private func add(_ asked: [Recipient], refused: SMTPReply? = nil, answer: @escaping (ServerAnswer) -> Void) {
         guard var transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
         var replies = [SMTPReply?](repeating: nil, count: asked.count)
         var passed: [Int] = []
         for (index, recipient) in asked.enumerated() {
             guard let group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
                 replies[index] = Self.relayingDenied
+                continue
+            }
+            if let refused, !recipient.isPostmaster {
+                replies[index] = refused
                 continue
             }
             guard transaction.group == nil || transaction.group == group else {
@@ -208,13 +253,25 @@ final class SessionCoordinator: SMTPSession {
             downstream: transaction.downstream,
             eventLoop: self.eventLoop,
             stopwatch: transaction.stopwatch,
-            senderQuestion: transaction.senderQuestion
+            senderQuestion: transaction.senderQuestion,
+            reputationQuestion: transaction.reputationQuestion
         )
         self.fate = fate
         fate.decide { reply in
             self.fate = nil
             if self.transaction?.id == transaction.id { self.transaction = nil }
             answer(.replies([reply]))
+        }
+    }
+}
+
+extension RequestedAction {
+    /// What is said where the message is not waited for; nil: it is taken.
+    fileprivate var reply: SMTPReply? {
+        switch self {
+        case .reject(let text): PolicyReply.refused(text: text)
+        case .defer(let text): PolicyReply.deferred(text: text)
+        case .tag, .hold, .discard: nil
         }
     }
 }

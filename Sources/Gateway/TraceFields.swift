@@ -12,7 +12,9 @@ struct TraceFields {
     /// RFC 5321 §4.4: `Received`.
     var received: String {
         let client = self.envelope.client
-        let name = client.reverseName.map { "\(Self.harmless($0)) " } ?? ""
+        // `unknown` where it was asked for and there is none that leads back.
+        let isUnknown = self.envelope.reputation?.clientName != nil
+        let name = client.reverseName.map { "\(Self.harmless($0)) " } ?? (isUnknown ? "unknown " : "")
         var field = "Received: from \(Self.harmless(client.helo ?? "unknown")) (\(name)\(client.address.addressLiteral))\r\n"
         field += "\tby \(self.hostname) with \(client.protocolName(smtpUTF8: self.envelope.parameters.smtpUTF8)) id \(self.id)"
         if let tls = client.tls {

@@ -52,6 +52,7 @@ package struct TransactionLog: Sendable {
             .milliseconds: .stringConvertible(summary.milliseconds),
         ]
         if let found = summary.judgement.findings.authentication { fields[.authentication] = "\(found.summary)" }
+        if let found = summary.judgement.findings.reputation { fields[.dns] = "\(found.summary)" }
         if let helo = summary.envelope.client.helo { fields[.helo] = "\(helo)" }
         if let tls = summary.envelope.client.tls { fields[.tls] = "\(tls.version)" }
         if let downstream = summary.downstream { fields[.downstream] = "\(downstream)" }
@@ -61,6 +62,15 @@ package struct TransactionLog: Sendable {
         if !rules.cuts.isEmpty { fields[.cuts] = .array(rules.cuts.map { "\($0)" }) }
         if !decision.unchecked.isEmpty { fields[.unchecked] = .array(decision.unchecked.map { "\($0)" }) }
         self.logger.log(.info, "transaction", fields)
+    }
+
+    /// Recipients were refused for what the DNS says of client or envelope.
+    func recipientsRefused(client: ClientIdentity, reversePath: ReversePath, reply: SMTPReply, reason: String) {
+        var fields: LogFields = [
+            .client: "\(client.address)", .from: "<\(reversePath)>", .reply: "\(reply)", .reason: "\(reason)",
+        ]
+        if let helo = client.helo { fields[.helo] = "\(helo)" }
+        self.logger.log(.info, "recipients refused", fields)
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {

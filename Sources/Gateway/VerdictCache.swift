@@ -59,6 +59,8 @@ final class VerdictCache: Sendable {
         envelope.client.port = 0
         envelope.client.tls = nil
         envelope.authentication = nil
+        envelope.reputation = nil
+        envelope.network = nil
         return envelope
     }
 }

@@ -53,6 +53,13 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
     case fromWithoutAddress = "HEADER_FROM_WITHOUT_ADDRESS"
     case fromWithoutSender = "HEADER_FROM_WITHOUT_SENDER"
     case routingLoop = "ROUTING_LOOP"
+    // connection: what the DNS says
+    case clientNameMissing = "CLIENT_NAME_MISSING"
+    case clientNameUnconfirmed = "CLIENT_NAME_UNCONFIRMED"
+    case heloUnresolvable = "HELO_UNRESOLVABLE"
+    case senderUnresolvable = "SENDER_DOMAIN_UNRESOLVABLE"
+    case senderNullMX = "SENDER_DOMAIN_TAKES_NO_MAIL"
+    case envelopeUnanswered = "ENVELOPE_DNS_UNANSWERED"
 
     /// A hit with the symbol's score, description and action.
     package func hit(_ locations: [MatchLocation] = []) -> Hit {
@@ -70,7 +77,7 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
 /// What there is to say about each symbol: the score it has, and why.
 package enum CheckCatalogue {
     package struct Entry: Hashable, Sendable {
-        /// `size`, `structure`, `sender`.
+        /// `size`, `structure`, `sender`, `connection`.
         package var check: String
         package var symbol: CheckSymbol
         package var score: Double
@@ -148,6 +155,13 @@ package enum CheckCatalogue {
         case .invalidDate: ("sender", 0.5, "Date is no date (RFC 5322 §3.3)")
         case .fromWithoutAddress: ("sender", 1.5, "From has no valid address")
         case .fromWithoutSender: ("sender", 0.5, "From has several addresses and there is no Sender (RFC 5322 §3.6.2)")
+        case .clientNameMissing: ("connection", 0.5, "The client's address has no name in the DNS")
+        case .clientNameUnconfirmed: ("connection", 0.5, "The client's names do not lead back to its address")
+        case .heloUnresolvable: ("connection", 0.5, "The name in EHLO has no address")
+        case .senderUnresolvable:
+            ("connection", 2, "The reverse path's domain takes no answer: it has neither MX record nor address")
+        case .senderNullMX: ("connection", 2, "The reverse path's domain says that it takes no mail (RFC 7505)")
+        case .envelopeUnanswered: ("connection", 0, "The DNS gave no answer about the client or its envelope")
         case .routingLoop: ("sender", 0, "There are so many Received fields that the message goes in circles (RFC 5321 §6.3)")
         }
     }
@@ -159,9 +173,9 @@ package enum CheckCatalogue {
             "",
             "What Outpost itself looks at in every message, besides the rules. Each symbol adds its score; `policies.*.rules` can give",
             "it an action as with any rule: `rules: {HELO_FORGES_US: reject}`. The checks of HELO and of our own domains are left out",
-            "for clients in `lists.trusted`.",
+            "for clients in `lists.trusted`, and so are those of the connection, which `connection_checks` steers.",
         ]
-        for check in ["size", "structure", "sender"] {
+        for check in ["size", "structure", "sender", "connection"] {
             lines += ["", "## \(check)", "", "| symbol | score | |", "| --- | --- | --- |"]
             for entry in self.all where entry.check == check {
                 var action = ""

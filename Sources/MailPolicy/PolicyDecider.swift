@@ -100,7 +100,9 @@ private struct DecisionInput {
                 }
             }
         }
-        self.requests = requests(findings.checks.hits, areChecks: true) + requests(findings.rules.hits, areChecks: false)
+        self.requests =
+            requests(findings.checks.hits, areChecks: true)
+            + requests((findings.reputation?.hits ?? []) + findings.rules.hits, areChecks: false)
         self.sender = findings.authentication.flatMap { SenderVerdict($0, policy) }
         var failures: [(String, CheckFailure, FailurePolicy)] = []
         if case .notScanned(let failure) = findings.scan.status {

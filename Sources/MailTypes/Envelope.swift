@@ -122,6 +122,10 @@ package struct Envelope: Hashable, Sendable {
     package var recipients: [Recipient]
     /// Who really sent the message, once that is known.
     package var authentication: AuthenticationFindings?
+    /// What the DNS says of client, envelope and links, once that is known.
+    package var reputation: ReputationFindings?
+    /// What it answered to rules; nil: they have not asked.
+    package var network: NetworkFindings?
 
     /// The host that the message came from; nil when nobody has seen it.
     package var connectedClient: ClientIdentity? {

@@ -171,6 +171,8 @@ package struct Findings: Hashable, Sendable {
     package var scan: ScanFindings
     /// nil: it was not asked who sent the message, or not found out.
     package var authentication: AuthenticationFindings?
+    /// nil: nothing was asked about client, envelope and links.
+    package var reputation: ReputationFindings?
     /// It was asked, and there was no answer at all.
     package var authenticationFailure: CheckFailure?
 
@@ -186,7 +188,7 @@ package struct Findings: Hashable, Sendable {
         self.scan = scan
     }
 
-    package var hits: [Hit] { self.checks.hits + self.rules.hits }
+    package var hits: [Hit] { self.checks.hits + (self.reputation?.hits ?? []) + self.rules.hits }
 
     /// The sum over all hits.
     package var score: Double { self.hits.reduce(0) { $0 + $1.score } }

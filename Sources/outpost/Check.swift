@@ -19,7 +19,7 @@ struct Check: AsyncParsableCommand {
     @Option(help: "The client's EHLO argument, with --client-ip; default: its address as a literal.") var helo: String?
     @Option(help: "The reverse path as a client might send it, empty for bounces. Default: Return-Path, else From.") var mailFrom:
         String?
-    @Option(help: "A recipient; may be repeated. Default: postmaster of the first domain.") var rcptTo: [String] = []
+    @Option(help: "A recipient; may be repeated. Default: somebody in the first domain.") var rcptTo: [String] = []
     @Flag(help: "With json: also names rules that hit and do not score.") var subrules = false
     @Argument(help: "Message files.") var files: [String]
 

@@ -51,7 +51,10 @@ func compiledRules(_ configuration: GatewayConfiguration) throws -> RuleSet? {
     guard !configuration.ruleDirectories.isEmpty else { return nil }
     let compilation: RuleCompilation
     do {
-        compilation = try RuleDirectories.compile(configuration.ruleDirectories)
+        compilation = try RuleDirectories.compile(
+            configuration.ruleDirectories,
+            askNetwork: configuration.rulesAskNetwork
+        )
     } catch {
         complain("\(error)")
         throw ExitCode(66)

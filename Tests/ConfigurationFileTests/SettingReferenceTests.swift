@@ -18,6 +18,7 @@ struct SettingReferenceTests {
           - names: [example.com]
             downstream: ["mail.internal:25"]
         policies: {default: {}}
+        dns_lists: {lists: [{zone: bl.example.org, answers: [{match: 127.0.0.2}]}]}
         """
 
     /// The variable that sets a setting in `base`.

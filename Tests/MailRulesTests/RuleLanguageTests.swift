@@ -203,14 +203,15 @@ struct RuleLanguageTests {
     @Test("Functions that are not available are told once, with the reason")
     func functions() {
         let rules = """
-            header A eval:check_rbl('a', 'b.example.')
-            header B eval:check_rbl('c', 'd.example.')
+            header A eval:check_rbl_accreditor('a', 'b.example.')
+            header B eval:check_rbl_accreditor('c', 'd.example.')
             body C eval:check_bayes('0.9', '1')
             body D eval:chek_bayes('0.9', '1')
             """
         #expect(
             compile(rules).problems.map(\.description) == [
-                "test.cf:1:10: note: check_rbl of plugin DNSEval is not available; rules that call it never hit (it asks the network)",
+                "test.cf:1:10: note: check_rbl_accreditor of plugin DNSEval is not available; rules that call it never hit "
+                    + "(it asks the network)",
                 "test.cf:3:8: note: check_bayes of plugin Bayes is not available; rules that call it never hit "
                     + "(it needs what was learnt from earlier messages)",
                 "test.cf:4:8: warning: unknown function chek_bayes; rules that call it never hit (did you mean check_bayes?)",

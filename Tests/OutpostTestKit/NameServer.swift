@@ -12,12 +12,17 @@ public final class NameServer {
     /// - Parameters:
     ///   - zone: `example`
     ///   - records: lines of a zone file, without SOA and NS; names are relative to the zone.
-    public init(zone: String, records: [String]) throws {
+    ///   - more: other zones with their records.
+    public init(zone: String, records: [String], more: [String: [String]] = [:]) throws {
         self.directory = try TemporaryDirectory()
         self.port = try LoopbackSocket.freePort(.v4)
         let path = self.directory.path
         let head = ["$TTL 60", "@ SOA ns root 1 3600 600 86400 60", "@ NS ns", "ns A 127.0.0.1"]
-        try self.directory.write((head + records).joined(separator: "\n") + "\n", to: "zone")
+        let zones = [(zone, records)] + more.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        for (index, zone) in zones.enumerated() {
+            try self.directory.write((head + zone.1).joined(separator: "\n") + "\n", to: "zone\(index)")
+        }
+        let declarations = zones.enumerated().map { "zone:\n  name: \($1.0)\n  zonefile: zone\($0)\n" }.joined()
         let configuration = try self.directory.write(
             """
             server:
@@ -32,10 +37,7 @@ public final class NameServer {
               server-count: 1
             remote-control:
               control-enable: no
-            zone:
-              name: \(zone)
-              zonefile: zone
-
+            \(declarations)
             """,
             to: "nsd.conf"
         )

@@ -46,9 +46,7 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
-        text.linkReading.boundaries = self.ruleSet.settings.registrars
-        text.linkReading.redirection = self.ruleSet.settings.evaluation.redirection
-        text.linkReading.includesSigners = self.ruleSet.settings.evaluation.includesSigners
+        self.ruleSet.settings.prepare(text)
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope

@@ -25,5 +25,6 @@ enum EvalCatalogue {
         AntiVirusFunctions.all,
         AuthenticationResultsFunctions.all,
         OLEMacroFunctions.all,
+        NetworkFunctions.all,
     ]
 }

@@ -17,6 +17,7 @@ package struct FunctionSettings: Sendable {
     let nameSpoof: NameSpoofSettings
     let shorteners: LinkShorteners
     let authenticationResults: AuthenticationResultsSettings
+    let network: NetworkSettings
     /// What is looked into for macros.
     let oleMacro: OLEMacroSettings
 
@@ -34,7 +35,15 @@ package struct FunctionSettings: Sendable {
         self.nameSpoof = NameSpoofSettings(settings, problems: &problems)
         self.shorteners = LinkShorteners(settings)
         self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
+        self.network = NetworkSettings(settings, problems: &problems)
         self.oleMacro = OLEMacroSettings(settings, problems: &problems)
+    }
+
+    /// Has a message's links told as the files want it; to be done before they are first asked for.
+    func prepare(_ text: MessageText) {
+        text.linkReading.boundaries = self.registrars
+        text.linkReading.redirection = self.evaluation.redirection
+        text.linkReading.includesSigners = self.evaluation.includesSigners
     }
 
     init() {

@@ -22,7 +22,7 @@ package struct RuleEnvironment: Hashable, Sendable {
     /// Plugins whose part is built in: those of the language, and those with functions that need neither network nor
     /// learning of their own.
     private static let implementedPlugins: Set<String> = {
-        let language = ["Check", "MIMEHeader", "Outpost", "ReplaceTags", "Shortcircuit", "URIDetail"]
+        let language = ["AskDNS", "Check", "MIMEHeader", "Outpost", "ReplaceTags", "Shortcircuit", "URIDetail"]
         let functions = EvalCatalogue.functions.values.map(\.plugin)
         return Set((language + functions).map { pluginPrefix + $0 })
     }()

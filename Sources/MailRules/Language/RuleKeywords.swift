@@ -2,10 +2,12 @@
 enum RuleKeywords {
     /// Those that mean something here.
     static let ours: [String] = [
-        "action", "attachment", "body", "describe", "else", "enable_compat", "endif", "envelope", "full", "header", "if",
+        "action", "askdns", "attachment", "body", "describe", "else", "enable_compat", "endif", "envelope", "full", "header",
+        "if",
         "ifplugin", "include", "lang", "loadplugin", "meta", "mimeheader", "priority", "rawbody", "replace_end",
         "replace_inter", "replace_post", "replace_pre", "replace_rules", "replace_start", "replace_tag", "require_version",
-        "reuse", "score", "shortcircuit", "stage", "test", "tflags", "tryplugin", "uri", "uri_detail",
+        "reuse", "score", "shortcircuit", "stage", "test", "tflags", "tryplugin", "uri", "uri_detail", "uridnsbl", "uridnssub",
+        "urifullnsrhsbl", "urifullnsrhssub", "urinsrhsbl", "urinsrhssub", "urirhsbl", "urirhssub",
     ]
 
     /// Those inside `ifplugin Mail::SpamAssassin::Plugin::Outpost` only, for SpamAssassin does not know them.
@@ -13,7 +15,7 @@ enum RuleKeywords {
 
     /// Those that define a rule.
     static let definitions: Set<String> = [
-        "attachment", "body", "envelope", "full", "header", "meta", "mimeheader", "rawbody", "uri", "uri_detail",
+        "askdns", "attachment", "body", "envelope", "full", "header", "meta", "mimeheader", "rawbody", "uri", "uri_detail",
     ]
 
     /// What `tflags` knows, beside `maxhits=N` and `range=N-N`.
@@ -26,6 +28,8 @@ enum RuleKeywords {
     static let honoured = Set(
         """
         all_spam_to blocklist_from blocklist_subject blocklist_to blocklist_uri_host body_part_scan_size
+        clear_uridnsbl_skip_domain dns_available skip_rbl_checks skip_uribl_checks uridnsbl_max_domains uridnsbl_skip_domain
+        uridnsbl_skip_mailto
         clear_internal_networks clear_msa_networks clear_originating_ip_headers clear_trusted_networks clear_url_shortener
         clear_util_rb def_welcomelist_from_rcvd delist_uri_host enlist_addrlist enlist_uri_host envelope_sender_header
         fns_add_addrlist fns_check fns_extrachars fns_ignore_dkim fns_ignore_headers fns_remove_addrlist
@@ -50,7 +54,7 @@ enum RuleKeywords {
     /// Settings of SpamAssassin 4.0 and its plugins, in today's spelling.
     static let settings = Set(
         """
-        add_header adsp_override all_spam_to allow_user_rules always_trust_envelope_sender askdns asn_lookup
+        add_header adsp_override all_spam_to allow_user_rules always_trust_envelope_sender asn_lookup
         asn_lookup_ipv6 asn_prefer_geodb asn_prefix asn_use_dns asn_use_geodb authres_ignored_authserv
         authres_networks authres_trusted_authserv auto_welcomelist_db_modules auto_welcomelist_distinguish_signed
         auto_welcomelist_factor auto_welcomelist_factory auto_welcomelist_file_mode auto_welcomelist_ipv4_mask_len
@@ -97,8 +101,8 @@ enum RuleKeywords {
         txrep_weight_helo txrep_weight_ip txrep_welcomelist_out unblocklist_from unsafe_report unsafe_report_template
         unwelcomelist_auth unwelcomelist_from unwelcomelist_from_dkim unwelcomelist_from_rcvd unwelcomelist_from_spf
         uri_block_cc uri_block_cidr uri_block_cont uri_block_exclude uri_block_isp uri_country_db_isp_path
-        uri_country_db_path uri_host_lists uridnsbl uridnsbl_max_domains uridnsbl_skip_domain uridnsbl_skip_mailto
-        uridnsbl_timeout uridnssub urifullnsrhsbl urifullnsrhssub urinsrhsbl urinsrhssub urirhsbl urirhssub
+        uri_country_db_path uri_host_lists uridnsbl_max_domains uridnsbl_skip_domain uridnsbl_skip_mailto
+        uridnsbl_timeout
         url_shortener url_shortener_cache_autoclean url_shortener_cache_dsn url_shortener_cache_password
         url_shortener_cache_ttl url_shortener_cache_type url_shortener_cache_username url_shortener_get
         url_shortener_loginfo url_shortener_timeout url_shortener_user_agent use_auto_welcomelist use_bayes

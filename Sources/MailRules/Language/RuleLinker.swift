@@ -34,16 +34,19 @@ struct RuleLinker {
         for (index, rule) in self.rules.enumerated() { self.indices[rule.name] = index }
         self.replaceTags()
         self.connectCaptures()
+        let networkRules = self.connectNetwork()
         self.spelling = Spelling(self.indices.keys.sorted())
         self.checkNames()
         self.state = Array(repeating: .new, count: self.rules.count)
         for index in self.rules.indices { self.resolve(index) }
         for index in self.rules.indices { self.visit(index) }
+        let settings = FunctionSettings(self.reader.settings, problems: &self.problems)
         return RuleSet(
             rules: self.rules,
             metaOrder: self.order,
             metaReferences: self.references,
-            settings: FunctionSettings(self.reader.settings, problems: &self.problems)
+            settings: settings,
+            network: NetworkRules(networkRules, settings: settings)
         )
     }
 
@@ -123,6 +126,24 @@ struct RuleLinker {
             )
             self.rules[index].test = .function(rule.kind, call)
         }
+    }
+
+    /// Rules that hit by what the DNS answers look that up under their own name.
+    private mutating func connectNetwork() -> [NetworkRule] {
+        var network: [NetworkRule] = []
+        for (index, rule) in self.rules.enumerated() {
+            guard case .function(let kind, var call) = rule.test,
+                let asking = NetworkRule(
+                    rule,
+                    linkList: self.reader.linkLists[rule.name],
+                    askDNS: self.reader.askDNSRules[rule.name]
+                )
+            else { continue }
+            call.test = NetworkFunctions.test(of: rule.name)
+            self.rules[index].test = .function(kind, call)
+            network.append(asking)
+        }
+        return network
     }
 
     private mutating func replaceTags() {

@@ -24,6 +24,9 @@ struct RuleReader {
     var stages: [String: (stage: RuleStage, place: RulePlace)] = [:]
     /// `test` lines.
     var textCases: [RuleTextCase] = []
+    /// What rules of these names ask the DNS.
+    var linkLists: [String: LinkListDeclaration] = [:]
+    var askDNSRules: [String: AskDNSDeclaration] = [:]
     /// The pattern of the rule that is being read.
     var literal: PatternLiteral?
     /// Functions that are not available and have been told of.
@@ -128,9 +131,11 @@ struct RuleReader {
     }
 
     private mutating func readSetting(_ name: String, at column: Int, _ line: inout RuleLine) {
+        if let kind = LinkListDeclaration.Kind(rawValue: name) { return self.readLinkList(kind, at: column, &line) }
         switch name {
         case "header", "body", "rawbody", "full", "uri", "mimeheader", "uri_detail", "meta", "envelope", "attachment":
             self.readRule(name, at: column, &line)
+        case "askdns": self.readAskDNS(&line, at: column)
         case "score": self.readScore(&line, at: column)
         case "describe": self.readDescription(&line, at: column)
         case "tflags": self.readFlags(&line, at: column)

@@ -1,4 +1,6 @@
 import MailMessage
+import MailTypes
+import PatternKit
 
 /// Compiled rules, ready to be shared by all threads.
 package final class RuleSet: Sendable {
@@ -13,6 +15,8 @@ package final class RuleSet: Sendable {
     /// Metas (indices in `rules`), each behind those that it asks for.
     let metaOrder: [Int]
     let plan: EvaluationPlan
+    /// Rules that ask the DNS.
+    package let network: NetworkRules
     /// Whether a rule looks at who really sent a message: then rules wait for the answer.
     package let looksAtAuthentication: Bool
     /// Shared by all evaluators of the set.
@@ -30,7 +34,23 @@ package final class RuleSet: Sendable {
 
     package subscript(name: String) -> Rule? { self.indices[name].map { self.rules[$0] } }
 
-    init(rules: [Rule], metaOrder: [Int], metaReferences: [Int: [Int?]], settings: FunctionSettings) {
+    /// What its rules ask the DNS about this message; nil: nothing.
+    package func networkSubjects(of message: ParsedMessage, envelope: Envelope) -> NetworkSubjects? {
+        guard !self.network.isEmpty else { return nil }
+        let text = self.text(of: message)
+        self.settings.prepare(text)
+        let context = EvalContext(text: text, envelope: envelope, settings: self.settings, matcher: PatternMatcher())
+        return NetworkSubjects(context, tags: self.network.tags)
+    }
+
+    init(
+        rules: [Rule],
+        metaOrder: [Int],
+        metaReferences: [Int: [Int?]],
+        settings: FunctionSettings,
+        network: NetworkRules
+    ) {
+        self.network = network
         self.rules = rules
         self.indices = Dictionary(rules.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
         self.metaReferences = metaReferences

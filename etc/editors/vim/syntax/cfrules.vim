@@ -9,7 +9,7 @@ syn iskeyword @,48-57,_
 syn match   cfComment     "\\\@<!#.*$" contains=cfTodo
 syn keyword cfTodo        contained TODO FIXME XXX
 syn keyword cfCondition   else endif if ifplugin
-syn keyword cfDefinition  attachment body envelope full header meta mimeheader rawbody uri uri_detail nextgroup=cfName skipwhite
+syn keyword cfDefinition  askdns attachment body envelope full header meta mimeheader rawbody uri uri_detail uridnsbl uridnssub urifullnsrhsbl urifullnsrhssub urinsrhsbl urinsrhssub urirhsbl urirhssub nextgroup=cfName skipwhite
 syn keyword cfAbout       action describe priority reuse score shortcircuit stage test tflags nextgroup=cfName skipwhite
 syn keyword cfSetting     action enable_compat include lang loadplugin replace_end replace_inter replace_post replace_pre replace_rules replace_start replace_tag require_version stage tryplugin
 syn match   cfName        "\w\+" contained
