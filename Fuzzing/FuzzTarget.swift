@@ -17,6 +17,8 @@ private enum FuzzTarget: String, CaseIterable {
     case evaluation
     /// What attachments hold: zip, gzip, compound files.
     case attachment
+    /// What other readers may make of messages: names, boundaries, encodings; archives within limits.
+    case readings
     /// Records of SPF, DKIM and DMARC, and tags of ARC.
     case records
 
@@ -43,6 +45,12 @@ private enum FuzzTarget: String, CaseIterable {
             let text = Self.shippedRules.text(of: ParsedMessage(bytes))
             _ = Self.evaluator.value.evaluate(text, envelope: Self.envelope)
         case .attachment: _ = AttachmentContent(bytes)
+        case .readings:
+            let message = ParsedMessage(bytes)
+            for content in message.readings.contents { _ = ContentKind.detect(content[...]) }
+            for part in message.parts { _ = message.fileNames(of: part) }
+            var survey = ArchiveSurvey(ArchiveLimits())
+            survey.add(bytes, name: [])
         case .records:
             _ = DMARCRecord(bytes)
             _ = PublicSuffixList(bytes)

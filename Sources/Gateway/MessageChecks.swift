@@ -8,6 +8,7 @@ import SMTPCore
 struct MessageChecks: Sendable {
     private let size = SizeCheck()
     private let structure = StructureCheck()
+    private let archives = ArchiveCheck()
     private let sender: SenderCheck
 
     init(_ configuration: GatewayConfiguration, recipients: RecipientTable) {
@@ -34,6 +35,7 @@ struct MessageChecks: Sendable {
                 )
             },
             { self.structure.run(message) },
+            { self.archives.run(message, limits: subject.policy.archives) },
             { self.sender.run(message, envelope: subject.envelope) },
         ]
         for check in checks {

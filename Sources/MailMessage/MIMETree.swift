@@ -244,6 +244,7 @@ extension MIMETree {
         self.stack[last].boundary = Boundary(hash: hash, bytes: boundary)
         self.stack[last].isDigest = self.parts[self.top.part].subtype == "digest"
         self.parts[self.top.part].isContainer = true
+        self.parts[self.top.part].boundary = boundary
         self.openBoundaries += 1
         self.longestBoundary = max(self.longestBoundary, boundary.count)
     }
@@ -374,7 +375,11 @@ extension MIMETree {
             let entity = self.stack.removeLast()
             if entity.boundary != nil {
                 self.openBoundaries -= 1
-                if !entity.isClosed { self.anomalies.report(.unclosedMultipart, part: entity.part, offset: end) }
+                if !entity.isClosed {
+                    // One that never comes may be written otherwise in the body.
+                    let kind: StructureAnomaly.Kind = entity.children == 0 ? .missingBoundary : .unclosedMultipart
+                    self.anomalies.report(kind, part: entity.part, offset: end)
+                }
             }
             let start = self.parts[entity.part].body.lowerBound
             self.parts[entity.part].body = start..<max(start, end)
