@@ -46,6 +46,7 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
     case fieldNameSpace = "MIME_FIELD_SPACE"
     case hiddenField = "MIME_HIDDEN_FIELD"
     case bareReturnInHeader = "MIME_BARE_CR"
+    case blankHeaderLine = "MIME_BLANK_HEADER_LINE"
     case oddTransferEncoding = "MIME_ODD_ENCODING"
     case base64Padding = "MIME_BASE64_PADDING"
     case base64Gap = "MIME_BASE64_GAP"
@@ -176,6 +177,7 @@ package enum CheckCatalogue {
         case .fieldNameSpace: 2
         case .hiddenField: 4
         case .bareReturnInHeader: 3
+        case .blankHeaderLine: 1
         case .oddTransferEncoding: 1.5
         case .base64Padding: 2
         case .base64Gap: 0.5
@@ -249,6 +251,8 @@ package enum CheckCatalogue {
             ("readings", 1.5, "A MIME field stands where only some readers see a field")
         case .bareReturnInHeader:
             ("readings", 1, "A CR alone stands in a header: readers differ about its being a line end")
+        case .blankHeaderLine:
+            ("readings", 0.3, "A line of white space in a header: for some readers the header ends there (RFC 5322 §4.2)")
         case .oddTransferEncoding:
             ("readings", 0.5, "Content-Transfer-Encoding has something beside the encoding's name")
         case .base64Padding:

@@ -64,6 +64,7 @@ extension StructureAnomaly.Kind {
         case .fieldNameSpace: .fieldNameSpace
         case .hiddenField: .hiddenField
         case .bareReturnInHeader: .bareReturnInHeader
+        case .blankHeaderLine: .blankHeaderLine
         case .oddTransferEncoding: .oddTransferEncoding
         case .base64Padding: .base64Padding
         case .base64Gap: .base64Gap

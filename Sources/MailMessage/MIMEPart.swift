@@ -62,7 +62,7 @@ package struct StructureAnomaly: Hashable, Sendable {
         case nulInHeader
         case eightBitHeader
         case duplicateParameter
-        // What follows is found by `AmbiguityScan`.
+        // What follows is found by `AmbiguityScan` and `AlternativeReadings`, but for what stands in single lines of a header.
         case duplicateDisposition
         /// Boundaries that differ, in one field.
         case twoBoundaries
@@ -91,6 +91,8 @@ package struct StructureAnomaly: Hashable, Sendable {
         /// A field of MIME in a line that continues another field.
         case hiddenField
         case bareReturnInHeader
+        /// A line of white space within a header: the end of it for some.
+        case blankHeaderLine
         /// A transfer encoding with something beside its name.
         case oddTransferEncoding
         case base64Padding

@@ -21,6 +21,9 @@ package final class ParsedMessage: Sendable {
     package let anomalies: [StructureAnomaly]
     package let limits: ParserLimits
 
+    /// For `AmbiguityScan`.
+    let marked: MIMETree.MarkedLines
+
     private let knownReadings = Mutex<AlternativeReadings?>(nil)
 
     /// What other readers may make of it; found out when it is first asked for.
@@ -42,6 +45,7 @@ package final class ParsedMessage: Sendable {
         self.limits = limits
         self.parts = tree.parts
         self.anomalies = tree.anomalies.found
+        self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
         var byName: [String: [HeaderField]] = [:]
         for field in tree.parts[0].headerFields {

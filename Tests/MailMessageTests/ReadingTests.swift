@@ -65,6 +65,45 @@ struct ReadingTests {
         #expect(!(message.anomalies + message.readings.anomalies).isEmpty)
     }
 
+    @Test("parts before, behind and beside the ones that are declared")
+    func undeclared() {
+        let part = "Content-Type: application/octet-stream\nContent-Transfer-Encoding: base64\n\n\(Self.encoded)\n"
+        let head = "From: a@b.example\nContent-Type: multipart/mixed; boundary=b\n\n"
+        let text = "--b\n\nhello\n"
+        for body in [
+            "--x\n\(part)--x--\n\(text)--b--\n", "\(text)--b--\n--b\n\(part)--b--\n", "\(text)--b--\n--x\n\(part)--x--\n",
+            "\(text) --b\n\(part)--b--\n", "\(text)--bX\n\(part)--b--\n", "\(text)-- b\n\(part)--b--\n",
+            "\(text)--B\n\(part)--B--\n",
+            "\(text)--b--junk\n\(part)--b--\n", "\(text)--b\n\(part.replacing("\n", with: "\r"))\n--b--\n",
+        ] {
+            let message = self.message(head + body)
+            #expect(self.finds(message), "\(body): \(message.anomalies) \(message.readings.anomalies)")
+        }
+    }
+
+    @Test("encoded twice, and as uuencode writes base64")
+    func twice() {
+        let again = Data(Self.encoded.utf8).base64EncodedString()
+        let twice = self.multipart(
+            "multipart/mixed; boundary=b",
+            part: "Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: base64\n\n\(again)"
+        )
+        #expect(self.finds(twice))
+        let posix = self.message("From: a@b.example\n\nhello\n\nbegin-base64 644 a.zip\n\(Self.encoded)\n====\n")
+        #expect(self.finds(posix))
+        #expect(posix.readings.anomalies.map(\.kind).contains(.inlineFile))
+    }
+
+    @Test("names of fields in a signature are no fields")
+    func signature() {
+        let message = self.message(
+            "From: a@b.example\nDKIM-Signature: v=1; h=from:to:\n content-type:mime-version;\n b=a/b\n\nx\n"
+        )
+        #expect(message.readings.anomalies == [])
+        let hidden = self.message("From: a@b.example\nX-Foo: bar\n Content-Type: multipart/mixed; boundary=b\n\nx\n")
+        #expect(hidden.readings.anomalies.map(\.kind).contains(.hiddenField))
+    }
+
     @Test("dialects of base64")
     func base64() {
         let secret = Array(Self.secret.utf8)

@@ -38,6 +38,14 @@ private struct Sweep {
 
     private var seen: Set<[UInt8]> = []
     private var kinds: Set<String> = []
+    /// Texts of the bytes at hand that were decoded.
+    private var done: Set<Text> = []
+
+    private struct Text: Hashable {
+        var range: Range<Int>
+        var words: UInt8
+        var isStretch: Bool
+    }
     private var octets = 0
     private var work = 0
     private let maximumWork: Int
@@ -77,6 +85,10 @@ private struct Sweep {
     // MARK: - Cutting
 
     private mutating func sweep(_ bytes: [UInt8], depth: Int) {
+        // Cuts at different lines have most of their pieces in common.
+        let outer = self.done
+        self.done = []
+        defer { self.done = outer }
         let lines = Self.dashLines(bytes)
         // At every line that any reader may take for a delimiter.
         self.cut(bytes, at: lines.map { ($0.start, $0.next) }, depth)
@@ -97,18 +109,20 @@ private struct Sweep {
         if !lines.isEmpty { self.read(bytes, 0..<bytes.count, depth, isWhole: true) }
     }
 
-    /// Lines that begin with two hyphens; the token is what stands behind them without white space and final hyphens.
+    /// Lines that begin with two hyphens, indented or not; the token is what stands behind them without white space and final hyphens.
     private static func dashLines(_ bytes: [UInt8]) -> [(start: Int, next: Int, token: Range<Int>)] {
         var found: [(Int, Int, Range<Int>)] = []
         var start = 0
         while start < bytes.count {
             var end = start
             while end < bytes.count, bytes[end] != .lineFeed { end += 1 }
-            if end - start >= 2, bytes[start] == 0x2d, bytes[start + 1] == 0x2d {
+            var dashes = start
+            while dashes < end, bytes[dashes].isBlank { dashes += 1 }
+            if end - dashes >= 2, bytes[dashes] == 0x2d, bytes[dashes + 1] == 0x2d {
                 var last = end
-                while last > start + 2, bytes[last - 1].isSpace { last -= 1 }
-                while last > start + 2, bytes[last - 1] == 0x2d { last -= 1 }
-                found.append((start, min(end + 1, bytes.count), (start + 2)..<last))
+                while last > dashes + 2, bytes[last - 1].isSpace { last -= 1 }
+                while last > dashes + 2, bytes[last - 1] == 0x2d { last -= 1 }
+                found.append((start, min(end + 1, bytes.count), (dashes + 2)..<last))
             }
             start = end + 1
         }
@@ -272,12 +286,19 @@ private struct Sweep {
     private mutating func decode(_ bytes: [UInt8], _ body: Range<Int>, _ words: Words, _ depth: Int, isStretch: Bool = false) {
         let body = bytes.trimmed(body)
         guard body.count >= Self.smallest else { return }
+        if isStretch, self.done.contains(Text(range: body, words: words.rawValue, isStretch: false)) { return }
+        guard self.done.insert(Text(range: body, words: words.rawValue, isStretch: isStretch)).inserted else { return }
         let shape = Shape(bytes, body)
         if words.contains(.base64) || shape.isDense {
             let oddities = Base64Dialect.oddities(bytes, body)
             for dialect in Base64Dialect.plausible(for: oddities) where !isStretch || dialect.isUsual {
                 guard self.mayWork(body.count) else { break }
-                self.add(dialect.decode(bytes, body), depth)
+                let content = dialect.decode(bytes, body)
+                self.add(content, depth)
+                // Encoded twice, for a reader that goes by both of two fields.
+                if dialect == .lenient, Self.isBase64(content), self.mayWork(content.count) {
+                    self.add(TransferDecoding.base64(content, 0..<content.count).bytes, depth)
+                }
             }
         }
         if words.contains(.quoted) || shape.hasEscapes {
@@ -319,6 +340,14 @@ private struct Sweep {
             if !isPair { result.append(bytes[index]) }
         }
         return result
+    }
+
+    /// Octets of a content that tell whether it is base64 again.
+    private static let head = 256
+
+    private static func isBase64(_ content: [UInt8]) -> Bool {
+        content.count >= self.smallest
+            && content.prefix(self.head).allSatisfy { $0.isAlphanumeric || $0.isSpace || $0 == 0x2b || $0 == 0x2f || $0 == 0x3d }
     }
 
     /// Octets of text that can hold anything worth hiding.

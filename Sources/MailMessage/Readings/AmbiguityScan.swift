@@ -1,5 +1,5 @@
-/// Looks for places where readers of mail are known to differ, besides those that the parser itself meets. It costs one pass
-/// over the message and one over encoded bodies, and makes nothing: other readings are made only where it found something.
+/// Looks for places where readers of mail are known to differ, besides those that the parser itself meets. It costs one
+/// pass over encoded bodies, and makes nothing: other readings are made only where it found something.
 struct AmbiguityScan {
     private let message: ParsedMessage
     private let bytes: [UInt8]
@@ -12,6 +12,7 @@ struct AmbiguityScan {
             self.lookAtHeader(part)
             self.lookAtBody(part)
         }
+        self.lookForHiddenFields()
         self.lookAtLines()
     }
 
@@ -43,7 +44,6 @@ struct AmbiguityScan {
                 }
             }
         }
-        self.lookForHiddenFields(part)
         if let type = part.parameters["name"], let disposition = part.fileName, type != disposition {
             let isAlike = FieldSyntax.haveSameExtension(Array(type.utf8), Array(disposition.utf8))
             self.anomalies.report(isAlike ? .namesDiffer : .twoNames, part: part.index, offset: part.body.lowerBound)
@@ -59,24 +59,19 @@ struct AmbiguityScan {
         }
     }
 
-    /// Fields of MIME in lines that continue another field, or behind a CR that some take for a line end.
-    private mutating func lookForHiddenFields(_ part: MIMEPart) {
-        for field in part.headerFields {
-            var index = field.value.lowerBound
-            while index < field.value.upperBound {
-                let octet = self.bytes[index]
-                index += 1
-                guard octet == .lineFeed || octet == .carriageReturn else { continue }
-                if octet == .carriageReturn, index < field.value.upperBound, self.bytes[index] != .lineFeed {
-                    self.anomalies.report(.bareReturnInHeader, part: part.index, offset: index - 1)
-                }
-                var start = index
-                while start < field.value.upperBound, self.bytes[start].isBlank { start += 1 }
-                if self.bytes.hasPrefix(Self.mimePrefix, at: start), self.isField(start, field.value.upperBound) {
-                    self.anomalies.report(.hiddenField, part: part.index, offset: start)
-                }
+    /// Fields of MIME in lines that continue another field.
+    private mutating func lookForHiddenFields() {
+        for line in self.message.marked.folded where self.bytes.hasPrefix(Self.mimePrefix, at: line.offset) {
+            if self.isField(line.offset, self.lineEnd(line.offset)) {
+                self.anomalies.report(.hiddenField, part: line.part, offset: line.offset)
             }
         }
+    }
+
+    private func lineEnd(_ start: Int) -> Int {
+        var end = start
+        while end < self.bytes.count, self.bytes[end] != .lineFeed { end += 1 }
+        return end
     }
 
     private static let dispositions = ["attachment", "inline"].map { [UInt8](ascii: $0) }
@@ -135,21 +130,16 @@ struct AmbiguityScan {
 
     private static let contentField = [UInt8](ascii: "content-t")
     private static let uuBegin = [UInt8](ascii: "begin ")
+    /// As `uuencode -m` of POSIX writes it.
+    private static let uuBase64 = [UInt8](ascii: "begin-base64 ")
 
-    /// One pass over all lines, looking at their first octet only.
+    /// Those that the parser has marked.
     private mutating func lookAtLines() {
+        guard !self.message.marked.body.isEmpty else { return }
         let boundaries = self.message.parts.compactMap(\.boundary)
-        let count = self.bytes.count
-        var start = 0
-        while start < count {
+        for start in self.message.marked.body {
             switch self.bytes[start] {
             case 0x2d: self.lookAtDashes(start, boundaries)
-            case 0x62, 0x42:
-                if self.bytes.hasPrefix(Self.uuBegin, at: start), start + 9 < count, self.bytes[start + 6].isDigit,
-                    self.bytes[start + 7].isDigit, self.bytes[start + 8].isDigit
-                {
-                    self.anomalies.report(.uuencodedFile, part: 0, offset: start)
-                }
             case 0x3d:
                 if self.bytes.hasPrefix(InlineFile.yEncBegin, at: start) {
                     self.anomalies.report(.inlineFile, part: 0, offset: start)
@@ -158,26 +148,32 @@ struct AmbiguityScan {
                 if self.bytes.hasPrefix(InlineFile.binHexBegin, at: start) {
                     self.anomalies.report(.inlineFile, part: 0, offset: start)
                 }
-            default: break
+            default:
+                if self.bytes.hasPrefix(Self.uuBase64, at: start) {
+                    self.anomalies.report(.inlineFile, part: 0, offset: start)
+                }
+                if self.bytes.hasPrefix(Self.uuBegin, at: start), start + 9 < self.bytes.count,
+                    self.bytes[(start + 6)..<(start + 9)].allSatisfy(\.isDigit)
+                {
+                    self.anomalies.report(.uuencodedFile, part: 0, offset: start)
+                }
             }
-            while start < count, self.bytes[start] != .lineFeed { start += 1 }
-            start += 1
         }
     }
 
     /// Lines that begin like a delimiter: of no multipart, or with something behind its boundary.
     private mutating func lookAtDashes(_ start: Int, _ boundaries: [[UInt8]]) {
         guard start + 1 < self.bytes.count, self.bytes[start + 1] == 0x2d else { return }
-        var end = start + 2
-        while end < self.bytes.count, self.bytes[end] != .lineFeed { end += 1 }
+        let end = self.lineEnd(start + 2)
         let next = end + 1
         var last = end
         while last > start + 2, self.bytes[last - 1].isSpace { last -= 1 }
         let text = self.bytes[(start + 2)..<last]
         var isPrefixed = false
+        let isIndented = start > 0 && self.bytes[start - 1].isBlank
         for boundary in boundaries where text.starts(with: boundary) {
             let rest = text.dropFirst(boundary.count)
-            if rest.isEmpty || rest.elementsEqual([0x2d, 0x2d]) { return }
+            if !isIndented, rest.isEmpty || rest.elementsEqual([0x2d, 0x2d]) { return }
             isPrefixed = true
         }
         if isPrefixed {
