@@ -28,6 +28,8 @@ private enum FuzzTarget: String, CaseIterable {
     case proxy
     /// Configuration files.
     case configuration
+    /// What other readers may make of messages: names, boundaries, encodings; archives within limits.
+    case readings
     /// Records of SPF, DKIM and DMARC, and tags of ARC.
     case records
 
@@ -60,6 +62,12 @@ private enum FuzzTarget: String, CaseIterable {
             var buffer = ByteBuffer(bytes: bytes)
             _ = try? ProxyHeader.read(from: &buffer)
         case .configuration: _ = ConfigurationReader.read(text: String(decoding: bytes, as: UTF8.self), file: "fuzz.yaml")
+        case .readings:
+            let message = ParsedMessage(bytes)
+            for content in message.readings.contents { _ = ContentKind.detect(content[...]) }
+            for part in message.parts { _ = message.fileNames(of: part) }
+            var survey = ArchiveSurvey(ArchiveLimits())
+            survey.add(bytes, name: [])
         case .records:
             _ = DMARCRecord(bytes)
             _ = PublicSuffixList(bytes)

@@ -160,6 +160,8 @@ struct ConfigurationBuilder {
         section.read("tag_score", into: &policy.tagScore)
         section.read("hold_score", into: &policy.holdScore)
         section.read("reject_score", into: &policy.rejectScore)
+        section.read("ambiguity_hold_score", into: &policy.ambiguityHoldScore)
+        if let archives = section.section("archives") { self.readArchives(archives, into: &policy.archives) }
         section.readChoice("virus", into: &policy.virus)
         if let dmarc = section.section("dmarc") {
             for wanted in [DMARCPolicy.reject, .quarantine] {
@@ -187,6 +189,24 @@ struct ConfigurationBuilder {
             }
         }
         return policy
+    }
+
+    private func readArchives(_ section: SettingSection, into archives: inout ArchiveLimits) {
+        section.read("max_members", into: &archives.maxMembers)
+        section.read("max_ratio", into: &archives.maxRatio)
+        section.read("max_size", into: &archives.maxSize)
+        section.read("max_depth", into: &archives.maxDepth)
+        section.readChoice("on_limit", into: &archives.onLimit)
+        section.readChoice("encrypted", into: &archives.encrypted)
+        section.readChoice("inconsistent", into: &archives.inconsistent)
+        section.readList("forbidden_names", into: &archives.forbiddenNames, SettingValue.text)
+        section.readList("forbidden_types", into: &archives.forbiddenTypes) { text throws(SettingProblem) in
+            guard text.split(separator: "/", omittingEmptySubsequences: false).count == 2 else {
+                throw SettingProblem("`\(text)` is not a media type", hint: "like application/x-msdownload")
+            }
+            return text.lowercased()
+        }
+        section.readChoice("on_forbidden", into: &archives.onForbidden)
     }
 
     private func signature(_ section: SettingSection) -> SignatureRule {

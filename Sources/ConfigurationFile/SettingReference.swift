@@ -258,6 +258,68 @@ enum SettingReference {
         Setting("policies.*.tag_score", .score, "5", "Score from which a message is delivered with marks; `off` for never."),
         Setting("policies.*.hold_score", .score, "8", "Score from which a message is held in the quarantine; `off` for never."),
         Setting("policies.*.reject_score", .score, "15", "Score from which a message is refused; `off` for never."),
+        Setting(
+            "policies.*.ambiguity_hold_score",
+            .score,
+            "4",
+            "Sum of *ambiguity* (`docs/checks.md`) from which a message that readers take differently is held; `off` for never."
+        ),
+        Setting("policies.*.archives", .section, "What archives, and files in general, may be like."),
+        Setting(
+            "policies.*.archives.max_members",
+            .number(.count, 1...100_000),
+            "5000",
+            "Files in one attachment, archives within it included."
+        ),
+        Setting(
+            "policies.*.archives.max_ratio",
+            .number(.count, 1...1_000_000),
+            "200",
+            "Octets unpacked for one packed; counts from 10 MiB unpacked on."
+        ),
+        Setting(
+            "policies.*.archives.max_size",
+            .number(.octets, 1...2_147_483_648),
+            "100MiB",
+            "Everything unpacked from one message. Should not be more than `antivirus.max_file_size`."
+        ),
+        Setting("policies.*.archives.max_depth", .number(.count, 1...32), "5", "Archives inside archives; the outermost is 1."),
+        Setting(
+            "policies.*.archives.on_limit",
+            words(ArchiveLimits.Action.self),
+            "hold",
+            "Beyond one of these limits; a refusal is 552 5.3.4."
+        ),
+        Setting(
+            "policies.*.archives.encrypted",
+            words(ArchiveLimits.Action.self),
+            "hold",
+            "An archive with a member that takes a password."
+        ),
+        Setting(
+            "policies.*.archives.inconsistent",
+            words(ArchiveLimits.Action.self),
+            "hold",
+            "A zip file whose directory and members disagree, so that programs see different files."
+        ),
+        Setting(
+            "policies.*.archives.forbidden_names",
+            .list(.text),
+            "[]",
+            "Names of attachments and members, `*` for any characters: `*.scr`. All readings of a name count."
+        ),
+        Setting(
+            "policies.*.archives.forbidden_types",
+            .list(.text),
+            "[]",
+            "Media types of attachments and members, told by their contents: `application/x-msdownload`."
+        ),
+        Setting(
+            "policies.*.archives.on_forbidden",
+            words(ArchiveLimits.Action.self),
+            "reject",
+            "A forbidden name or type; a refusal is 550 5.7.1."
+        ),
         Setting("policies.*.virus", words(VirusAction.self), "reject", "For signatures that no line of `signatures` names."),
         Setting(
             "policies.*.signatures",

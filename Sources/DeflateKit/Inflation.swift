@@ -89,4 +89,46 @@ package enum Inflation {
         }
         return Result(bytes: output, consumed: consumed, outcome: outcome)
     }
+
+    /// How many octets would come out, without keeping them.
+    ///
+    /// - Returns: at most `limit`; the outcome is then `limitReached`.
+    package static func measure(_ input: [UInt8], _ range: Range<Int>, _ wrapping: Wrapping, limit: Int) -> (
+        count: Int, outcome: Outcome
+    ) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= input.count, "outside of the input")
+        var stream = z_stream()
+        guard inflateInit2_(&stream, wrapping.windowBits, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            return (0, .broken)
+        }
+        defer { inflateEnd(&stream) }
+        var total = 0
+        var outcome = Outcome.truncated
+        var room = [UInt8](repeating: 0, count: self.chunkSize)
+        input.withUnsafeBufferPointer { buffer in
+            stream.next_in = buffer.baseAddress.map { UnsafeMutablePointer(mutating: $0 + range.lowerBound) }
+            stream.avail_in = UInt32(min(range.count, Int(UInt32.max)))
+            var isDone = false
+            while !isDone {
+                guard total < limit else {
+                    outcome = .limitReached
+                    break
+                }
+                room.withUnsafeMutableBufferPointer { target in
+                    stream.next_out = target.baseAddress
+                    stream.avail_out = UInt32(target.count)
+                    let status = CZlib.inflate(&stream, Z_NO_FLUSH)
+                    let count = target.count - Int(stream.avail_out)
+                    total += count
+                    switch status {
+                    case Z_OK: isDone = stream.avail_in == 0 && count < target.count
+                    case Z_STREAM_END: (outcome, isDone) = (.complete, true)
+                    case Z_BUF_ERROR: isDone = true
+                    default: (outcome, isDone) = (.broken, true)
+                    }
+                }
+            }
+        }
+        return (min(total, limit), outcome)
+    }
 }

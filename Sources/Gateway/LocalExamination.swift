@@ -119,11 +119,12 @@ struct LocalExamination: Sendable {
 
 extension ParsedMessage {
     /// Each leaf as our parser decodes it, files that are written into text by uuencode, and messages inside an encoding. The
-    /// engine takes messages apart by itself, too; what both see differently is where viruses hide.
+    /// engine takes messages apart by itself, too; what both see differently is where viruses hide. Where the message can be
+    /// read in several ways, what each of them yields.
     var partsForScan: [[UInt8]] {
         let leaves = self.parts.filter { !$0.isContainer && $0.body.count > 0 }
         // A single plain part is the message itself, which the engine gets anyway.
         let decoded = leaves.filter { self.parts.count > 1 || $0.encoding != .identity }.map { self.content(of: $0) }
-        return decoded + leaves.flatMap { self.uuencodedFiles(in: $0).map(\.content) }
+        return decoded + leaves.flatMap { self.uuencodedFiles(in: $0).map(\.content) } + self.readings.contents
     }
 }

@@ -8,6 +8,7 @@ import SMTPCore
 struct MessageChecks: Sendable {
     private let size = SizeCheck()
     private let structure = StructureCheck()
+    private let archives = ArchiveCheck()
     let sender: SenderCheck
     /// Symbols that another check counts.
     var countedElsewhere: Set<String> = []
@@ -36,6 +37,7 @@ struct MessageChecks: Sendable {
                 )
             },
             { self.structure.run(message) },
+            { self.archives.run(message, limits: subject.policy.archives) },
             { self.sender.run(message, envelope: subject.envelope) },
         ]
         for check in checks {

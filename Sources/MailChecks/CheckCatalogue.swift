@@ -29,6 +29,43 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
     case encodedMultipart = "MIME_ENCODED_MULTIPART"
     case brokenBase64 = "MIME_BROKEN_BASE64"
     case brokenQuotedPrintable = "MIME_BROKEN_QUOTED_PRINTABLE"
+    // readings
+    case duplicateDisposition = "MIME_DUPLICATE_DISPOSITION"
+    case twoBoundaries = "MIME_BOUNDARIES_DIFFER"
+    case oddBoundary = "MIME_ODD_BOUNDARY"
+    case boundaryWithoutMultipart = "MIME_BOUNDARY_WITHOUT_MULTIPART"
+    case boundaryPrefix = "MIME_BOUNDARY_PREFIX"
+    case undeclaredPart = "MIME_UNDECLARED_PART"
+    case oddType = "MIME_ODD_TYPE"
+    case parameterComment = "MIME_PARAMETER_COMMENT"
+    case parameterQuoting = "MIME_PARAMETER_QUOTING"
+    case parameterSpace = "MIME_PARAMETER_SPACE"
+    case parameterContinuation = "MIME_PARAMETER_SECTIONS"
+    case twoNames = "MIME_NAMES_DIFFER"
+    case namesDiffer = "MIME_NAMES_VARY"
+    case fieldNameSpace = "MIME_FIELD_SPACE"
+    case hiddenField = "MIME_HIDDEN_FIELD"
+    case bareReturnInHeader = "MIME_BARE_CR"
+    case blankHeaderLine = "MIME_BLANK_HEADER_LINE"
+    case oddTransferEncoding = "MIME_ODD_ENCODING"
+    case base64Padding = "MIME_BASE64_PADDING"
+    case base64Gap = "MIME_BASE64_GAP"
+    case base64Lines = "MIME_BASE64_LINES"
+    case quotedSmallLetters = "MIME_QUOTED_SMALL_LETTERS"
+    case quotedLineEnds = "MIME_QUOTED_LINE_ENDS"
+    case uuencodedFile = "MIME_UUENCODED_FILE"
+    case inlineFile = "MIME_INLINE_FILE"
+    case hiddenContent = "MIME_HIDDEN_CONTENT"
+    case readingsCut = "MIME_READINGS_CUT"
+    // archives
+    case archiveMembers = "ARCHIVE_TOO_MANY_MEMBERS"
+    case archiveRatio = "ARCHIVE_RATIO"
+    case archiveSize = "ARCHIVE_TOO_LARGE"
+    case archiveDepth = "ARCHIVE_TOO_DEEP"
+    case archiveEncrypted = "ARCHIVE_ENCRYPTED"
+    case archiveInconsistent = "ARCHIVE_INCONSISTENT"
+    case forbiddenName = "ATTACHMENT_NAME_FORBIDDEN"
+    case forbiddenType = "ATTACHMENT_TYPE_FORBIDDEN"
     // sender
     case heloInvalid = "HELO_INVALID"
     case heloNotFQDN = "HELO_NOT_FULL_NAME"
@@ -62,14 +99,18 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
     case envelopeUnanswered = "ENVELOPE_DNS_UNANSWERED"
 
     /// A hit with the symbol's score, description and action.
-    package func hit(_ locations: [MatchLocation] = []) -> Hit {
+    ///
+    /// - Parameter detail: what it is about in this message; it is put behind the description.
+    package func hit(_ locations: [MatchLocation] = [], detail: String = "") -> Hit {
         let entry = CheckCatalogue.entry(self)
         return Hit(
             rule: self.rawValue,
             score: entry.score,
-            description: entry.description,
+            description: detail.isEmpty ? entry.description : "\(entry.description): \(detail)",
             locations: locations,
-            action: entry.action
+            action: entry.action,
+            ambiguity: CheckCatalogue.ambiguity(self),
+            detail: detail
         )
     }
 }
@@ -77,7 +118,7 @@ package enum CheckSymbol: String, Hashable, Sendable, CaseIterable {
 /// What there is to say about each symbol: the score it has, and why.
 package enum CheckCatalogue {
     package struct Entry: Hashable, Sendable {
-        /// `size`, `structure`, `sender`, `connection`.
+        /// `size`, `structure`, `readings`, `archives`, `sender`, `connection`.
         package var check: String
         package var symbol: CheckSymbol
         package var score: Double
@@ -104,6 +145,58 @@ package enum CheckCatalogue {
             description: description,
             action: refusal.map { .reject(text: $0) }
         )
+    }
+
+    /// How far readers differ about it: `policies.*.ambiguity_hold_score` is compared with the sum. Alone from 4 on, a message
+    /// is held by default; what honest programs do has less than 1, so that several of them together may pass.
+    static func ambiguity(_ symbol: CheckSymbol) -> Double {
+        switch symbol {
+        case .headerTooLong: 3
+        case .headerLineWithoutColon: 1
+        case .missingHeaderEnd: 0.5
+        case .partAfterClose: 2.5
+        case .encodedMessage: 2
+        case .nulInHeader: 3
+        case .tooDeep: 5
+        case .tooManyParts: 5
+        case .missingBoundary: 1.5
+        case .unclosedMultipart: 0.5
+        case .duplicateContentType: 4
+        case .duplicateTransferEncoding: 4
+        case .duplicateBoundary: 3
+        case .duplicateParameter: 2.5
+        case .unknownTransferEncoding: 2
+        case .encodedMultipart: 2
+        case .brokenBase64: 1.5
+        case .brokenQuotedPrintable: 0.5
+        case .duplicateDisposition: 3
+        case .twoBoundaries: 5
+        case .oddBoundary: 2.5
+        case .boundaryWithoutMultipart: 1
+        case .boundaryPrefix: 2.5
+        case .undeclaredPart: 1
+        case .oddType: 1
+        case .parameterComment: 2
+        case .parameterQuoting: 2
+        case .parameterSpace: 0.5
+        case .parameterContinuation: 3
+        case .twoNames: 2
+        case .fieldNameSpace: 2
+        case .hiddenField: 4
+        case .bareReturnInHeader: 3
+        case .blankHeaderLine: 1
+        case .oddTransferEncoding: 1.5
+        case .base64Padding: 2
+        case .base64Gap: 0.5
+        case .base64Lines: 0.5
+        case .quotedSmallLetters: 0.3
+        case .quotedLineEnds: 0.5
+        case .uuencodedFile: 0.5
+        case .inlineFile: 3
+        case .hiddenContent: 3
+        case .readingsCut: 4
+        default: 0
+        }
     }
 
     private static func facts(_ symbol: CheckSymbol) -> (String, Double, String) {
@@ -133,6 +226,68 @@ package enum CheckCatalogue {
         case .encodedMultipart: ("structure", 2, "A multipart has a transfer encoding (RFC 2045 §6.4)")
         case .brokenBase64: ("structure", 0.5, "Base64 text is broken")
         case .brokenQuotedPrintable: ("structure", 0.3, "Quoted-printable text is broken")
+        case .duplicateDisposition:
+            ("readings", 1, "Content-Disposition stands twice: readers differ about which counts")
+        case .twoBoundaries:
+            ("readings", 2.5, "One field names boundaries that differ (RFC 2231 §3 or twice the parameter)")
+        case .oddBoundary:
+            ("readings", 1, "A boundary that RFC 2046 §5.1.1 does not allow, or in sections")
+        case .boundaryWithoutMultipart:
+            ("readings", 0.5, "A boundary in a field whose type is no multipart")
+        case .boundaryPrefix:
+            ("readings", 1, "A line begins with a boundary and goes on: readers differ about whether it is one")
+        case .undeclaredPart:
+            ("readings", 0.5, "What looks like a part stands where no multipart is open")
+        case .oddType:
+            ("readings", 0.3, "Content-Type or Content-Disposition is not of the form that RFC 2045 §5.1 and RFC 2183 have")
+        case .parameterComment:
+            ("readings", 0.5, "A comment stands in a MIME field: readers differ about taking it out")
+        case .parameterQuoting:
+            ("readings", 0.5, "Quotes in a MIME field that readers pair differently")
+        case .parameterSpace:
+            ("readings", 0.1, "White space or stray words in a MIME field")
+        case .parameterContinuation:
+            ("readings", 1, "A parameter in sections that are out of order, incomplete or encoded in an odd way (RFC 2231)")
+        case .twoNames:
+            ("readings", 0.5, "One file has names with different extensions")
+        case .namesDiffer:
+            ("readings", 0, "One file has names that differ and have the same extension")
+        case .fieldNameSpace:
+            ("readings", 0.5, "White space before the colon of a MIME field (RFC 5322 §4.5)")
+        case .hiddenField:
+            ("readings", 1.5, "A MIME field stands where only some readers see a field")
+        case .bareReturnInHeader:
+            ("readings", 1, "A CR alone stands in a header: readers differ about its being a line end")
+        case .blankHeaderLine:
+            ("readings", 0.3, "A line of white space in a header: for some readers the header ends there (RFC 5322 §4.2)")
+        case .oddTransferEncoding:
+            ("readings", 0.5, "Content-Transfer-Encoding has something beside the encoding's name")
+        case .base64Padding:
+            ("readings", 0.3, "Data stands behind the padding of base64 text: readers differ about its end")
+        case .base64Gap:
+            ("readings", 0.1, "An empty line stands in base64 text")
+        case .base64Lines:
+            ("readings", 0.1, "Base64 text whose lines or end are no whole groups")
+        case .quotedSmallLetters:
+            ("readings", 0, "Quoted-printable text with small letters (RFC 2045 §6.7, rule 1)")
+        case .quotedLineEnds:
+            ("readings", 0.1, "A file that is no text in quoted-printable with line ends of its own: systems differ about them")
+        case .uuencodedFile:
+            ("readings", 0.1, "A uuencoded file: some readers show it as text")
+        case .inlineFile:
+            ("readings", 1, "A file in yEnc or BinHex: few readers open it, and few scanners")
+        case .hiddenContent:
+            ("readings", 1.5, "Another reading of the message has a kind of file that the ordinary one has not")
+        case .readingsCut:
+            ("readings", 1, "Not every reading of the message was made: a bound was reached")
+        case .archiveMembers: ("archives", 1, "An archive has more members than `archives.max_members`")
+        case .archiveRatio: ("archives", 2, "An archive unpacks to more than `archives.max_ratio` allows")
+        case .archiveSize: ("archives", 1, "What is unpacked from the message is more than `archives.max_size`")
+        case .archiveDepth: ("archives", 1, "Archives inside archives beyond `archives.max_depth`")
+        case .archiveEncrypted: ("archives", 0.5, "A member of an archive takes a password")
+        case .archiveInconsistent: ("archives", 1.5, "Programs would see different members in an archive")
+        case .forbiddenName: ("archives", 0, "A file's name, under some reading, is in `archives.forbidden_names`")
+        case .forbiddenType: ("archives", 0, "A file is, by its contents, in `archives.forbidden_types`")
         case .heloInvalid: ("sender", 1, "The name in EHLO is neither a domain nor an address (RFC 5321 §4.1.1.1)")
         case .heloNotFQDN: ("sender", 0.5, "The name in EHLO is not a full domain name")
         case .heloBareAddress: ("sender", 1.5, "EHLO gives an address without brackets")
@@ -174,13 +329,21 @@ package enum CheckCatalogue {
             "What Outpost itself looks at in every message, besides the rules. Each symbol adds its score; `policies.*.rules` can give",
             "it an action as with any rule: `rules: {HELO_FORGES_US: reject}`. The checks of HELO and of our own domains are left out",
             "for clients in `lists.trusted`, and so are those of the connection, which `connection_checks` steers.",
+            "",
+            "*ambiguity* says how far readers of mail differ about what was found. A message whose sum reaches",
+            "`policies.*.ambiguity_hold_score` is held: what the scanner saw need not be what the reader sees. `mime-readings.md` tells",
+            "how such messages are scanned, and what they are measured with.",
+            "",
+            "What the checks of archives do is said by `policies.*.archives`; a score is added besides.",
         ]
-        for check in ["size", "structure", "sender", "connection"] {
-            lines += ["", "## \(check)", "", "| symbol | score | |", "| --- | --- | --- |"]
+        for check in ["size", "structure", "readings", "archives", "sender", "connection"] {
+            lines += ["", "## \(check)", "", "| symbol | score | ambiguity | |", "| --- | --- | --- | --- |"]
             for entry in self.all where entry.check == check {
                 var action = ""
                 if case .reject(let text) = entry.action { action = "; refused: `\(text ?? "")`" }
-                lines.append("| `\(entry.symbol.rawValue)` | \(entry.score) | \(entry.description)\(action) |")
+                let ambiguity = self.ambiguity(entry.symbol)
+                let weight = ambiguity > 0 ? "\(ambiguity)" : ""
+                lines.append("| `\(entry.symbol.rawValue)` | \(entry.score) | \(weight) | \(entry.description)\(action) |")
             }
         }
         return lines.joined(separator: "\n") + "\n"

@@ -6,7 +6,9 @@ package struct StructureCheck: Sendable {
     package init() {}
 
     package func run(_ message: ParsedMessage) -> CheckFindings {
-        self.run(message.anomalies) { message.parts.indices.contains($0) ? message.parts[$0].path : "" }
+        self.run(message.anomalies + message.readings.anomalies) {
+            message.parts.indices.contains($0) ? message.parts[$0].path : ""
+        }
     }
 
     /// - Parameter path: the IMAP path of the part with that index.
@@ -14,7 +16,10 @@ package struct StructureCheck: Sendable {
         let byKind = Dictionary(grouping: anomalies, by: \.kind)
         let hits = StructureAnomaly.Kind.allCases.compactMap { kind in
             byKind[kind].map { found in
-                kind.symbol.hit(found.map { MatchLocation(view: "full", part: path($0.part), offset: $0.offset, text: "") })
+                kind.symbol.hit(
+                    found.map { MatchLocation(view: "full", part: path($0.part), offset: $0.offset, text: $0.detail) },
+                    detail: found.first?.detail ?? ""
+                )
             }
         }
         return CheckFindings(check: "structure", hits: hits)
@@ -43,6 +48,33 @@ extension StructureAnomaly.Kind {
         case .nulInHeader: .nulInHeader
         case .eightBitHeader: .eightBitHeader
         case .duplicateParameter: .duplicateParameter
+        case .duplicateDisposition: .duplicateDisposition
+        case .twoBoundaries: .twoBoundaries
+        case .oddBoundary: .oddBoundary
+        case .boundaryWithoutMultipart: .boundaryWithoutMultipart
+        case .boundaryPrefix: .boundaryPrefix
+        case .undeclaredPart: .undeclaredPart
+        case .oddType: .oddType
+        case .parameterComment: .parameterComment
+        case .parameterQuoting: .parameterQuoting
+        case .parameterSpace: .parameterSpace
+        case .parameterContinuation: .parameterContinuation
+        case .twoNames: .twoNames
+        case .namesDiffer: .namesDiffer
+        case .fieldNameSpace: .fieldNameSpace
+        case .hiddenField: .hiddenField
+        case .bareReturnInHeader: .bareReturnInHeader
+        case .blankHeaderLine: .blankHeaderLine
+        case .oddTransferEncoding: .oddTransferEncoding
+        case .base64Padding: .base64Padding
+        case .base64Gap: .base64Gap
+        case .base64Lines: .base64Lines
+        case .quotedSmallLetters: .quotedSmallLetters
+        case .quotedLineEnds: .quotedLineEnds
+        case .uuencodedFile: .uuencodedFile
+        case .inlineFile: .inlineFile
+        case .hiddenContent: .hiddenContent
+        case .readingsCut: .readingsCut
         }
     }
 }

@@ -10,6 +10,8 @@ struct MIMETree {
 
     private(set) var parts: [MIMEPart] = []
     private(set) var anomalies = AnomalyList()
+    /// Starts of body lines, and of continued header lines, that `AmbiguityScan` has to look at.
+    private(set) var marked = MarkedLines()
     /// Octets looked at and comparisons made: the bound that tests hold against the message's size.
     private(set) var work = 0
 
@@ -19,6 +21,30 @@ struct MIMETree {
     private var readingHeader = true
     private var header = HeaderState()
     private var fieldCount = 0
+
+    /// Lines that begin like a delimiter, a field of MIME or a file in text, marked in the parser's own pass so that none is
+    /// needed for them.
+    struct MarkedLines {
+        /// Lines of each sort: a bound on memory. Text with more lines that begin with hyphens is a drawing.
+        static let maximum = 100_000
+
+        var body: [Int] = []
+        var folded: [(part: Int, offset: Int)] = []
+
+        mutating func noteBody(_ bytes: [UInt8], _ start: Int) {
+            var start = start
+            // Delimiters are looked for behind white space, too.
+            while start < bytes.count, bytes[start].isBlank { start += 1 }
+            guard start + 1 < bytes.count, self.body.count < Self.maximum else { return }
+            let second = bytes[start + 1] | 0x20
+            switch bytes[start] {
+            case 0x2d where bytes[start + 1] == 0x2d, 0x62 where second == 0x65, 0x42 where second == 0x65,
+                0x3d where second == 0x79, 0x28 where second == 0x74:
+                self.body.append(start)
+            default: break
+            }
+        }
+    }
 
     private struct OpenEntity {
         var part: Int
@@ -42,6 +68,7 @@ struct MIMETree {
         var isBeyondLimit = false
         var hasEightBit = false
         var hasNUL = false
+        var hasReturn = false
         /// The line before was no field, so what continues it is none either.
         var isSkipping = false
     }
@@ -117,6 +144,12 @@ extension MIMETree {
 
     private mutating func continueField(_ line: Line) {
         self.noteUnusualOctets(line)
+        var start = line.start
+        while start < line.end, self.bytes[start].isBlank { start += 1 }
+        if start == line.end { self.anomalies.report(.blankHeaderLine, part: self.top.part, offset: line.start) }
+        if start < line.end, self.bytes[start] | 0x20 == 0x63, self.marked.folded.count < MarkedLines.maximum {
+            self.marked.folded.append((self.top.part, start))
+        }
         guard !self.header.isSkipping, !self.header.fields.isEmpty else { return }
         if self.isBeyondLimit(line.end) {
             self.header.isSkipping = true
@@ -177,7 +210,7 @@ extension MIMETree {
     }
 
     private mutating func noteUnusualOctets(_ line: Line) {
-        guard !self.header.hasEightBit || !self.header.hasNUL else { return }
+        guard !self.header.hasEightBit || !self.header.hasNUL || !self.header.hasReturn else { return }
         for index in line.content {
             let octet = self.bytes[index]
             if octet >= 0x80, !self.header.hasEightBit {
@@ -186,6 +219,9 @@ extension MIMETree {
             } else if octet == 0, !self.header.hasNUL {
                 self.header.hasNUL = true
                 self.anomalies.report(.nulInHeader, part: self.top.part, offset: index)
+            } else if octet == .carriageReturn, !self.header.hasReturn {
+                self.header.hasReturn = true
+                self.anomalies.report(.bareReturnInHeader, part: self.top.part, offset: index)
             }
         }
     }
@@ -244,6 +280,7 @@ extension MIMETree {
         self.stack[last].boundary = Boundary(hash: hash, bytes: boundary)
         self.stack[last].isDigest = self.parts[self.top.part].subtype == "digest"
         self.parts[self.top.part].isContainer = true
+        self.parts[self.top.part].boundary = boundary
         self.openBoundaries += 1
         self.longestBoundary = max(self.longestBoundary, boundary.count)
     }
@@ -308,6 +345,7 @@ extension MIMETree {
 
 extension MIMETree {
     private mutating func readBodyLine(_ line: Line) {
+        self.marked.noteBody(self.bytes, line.start)
         guard self.openBoundaries > 0, line.end - line.start >= 2, self.bytes[line.start] == 0x2d else { return }
         guard let match = self.delimiter(line) else { return }
         self.closeEntities(downTo: match.level + 1, at: line.start, isEndOfMessage: false)
@@ -374,7 +412,11 @@ extension MIMETree {
             let entity = self.stack.removeLast()
             if entity.boundary != nil {
                 self.openBoundaries -= 1
-                if !entity.isClosed { self.anomalies.report(.unclosedMultipart, part: entity.part, offset: end) }
+                if !entity.isClosed {
+                    // One that never comes may be written otherwise in the body.
+                    let kind: StructureAnomaly.Kind = entity.children == 0 ? .missingBoundary : .unclosedMultipart
+                    self.anomalies.report(kind, part: entity.part, offset: end)
+                }
             }
             let start = self.parts[entity.part].body.lowerBound
             self.parts[entity.part].body = start..<max(start, end)

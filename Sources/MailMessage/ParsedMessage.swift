@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Bounds of the parser; what lies beyond is left as it is and reported as an anomaly.
 package struct ParserLimits: Hashable, Sendable {
     /// Octets of the header section of the message or of a part.
@@ -19,6 +21,21 @@ package final class ParsedMessage: Sendable {
     package let anomalies: [StructureAnomaly]
     package let limits: ParserLimits
 
+    /// For `AmbiguityScan`.
+    let marked: MIMETree.MarkedLines
+
+    private let knownReadings = Mutex<AlternativeReadings?>(nil)
+
+    /// What other readers may make of it; found out when it is first asked for.
+    package var readings: AlternativeReadings {
+        self.knownReadings.withLock { known in
+            if let known { return known }
+            let readings = AlternativeReadings(self, limits: ReadingLimits())
+            known = readings
+            return readings
+        }
+    }
+
     /// The message's fields by name in lower case.
     private let fieldsByName: [String: [HeaderField]]
 
@@ -28,6 +45,7 @@ package final class ParsedMessage: Sendable {
         self.limits = limits
         self.parts = tree.parts
         self.anomalies = tree.anomalies.found
+        self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
         var byName: [String: [HeaderField]] = [:]
         for field in tree.parts[0].headerFields {
@@ -87,6 +105,14 @@ package final class ParsedMessage: Sendable {
         return (decoded.bytes, StructureAnomaly(kind: kind, part: part.index, offset: part.body.lowerBound))
     }
 
+    /// What the part's content begins with; decodes no more than it needs.
+    package func contentHead(of part: MIMEPart) -> [UInt8] {
+        // Encodings write at most three octets for one, and line ends.
+        let end = min(part.body.upperBound, part.body.lowerBound + ContentKind.prefixLength * 4)
+        let encoding = part.isContainer ? .identity : part.encoding
+        return TransferDecoding.decode(self.bytes, part.body.lowerBound..<end, encoding).bytes
+    }
+
     /// Files that stand uuencoded in a part's text (or are the part, with that transfer encoding).
     package func uuencodedFiles(in part: MIMEPart) -> [UuencodedFile] {
         guard part.type == "text" || part.encoding == .uuencode else { return [] }
@@ -100,6 +126,25 @@ package final class ParsedMessage: Sendable {
             )
         }
     }
+
+    /// The names that readers may show for a part's file: one where its fields are in order.
+    package func fileNames(of part: MIMEPart) -> [String] {
+        let own = [part.fileName, part.parameters["name"]].compactMap { $0 }
+        let isOdd =
+            self.readings.anomalies.contains { $0.part == part.index && $0.kind.concernsNames }
+            || self.anomalies.contains { $0.part == part.index && $0.kind.concernsNames }
+        var names = own
+        if isOdd {
+            let values = part.headerFields
+                .filter { self.bytes.hasPrefix(Self.mimePrefix, at: $0.name.lowerBound) }
+                .map { self.unfoldedValue(of: $0) }
+            names += NameReadings(values, limit: ReadingLimits().names).names
+        }
+        var seen: Set<String> = []
+        return names.filter { seen.insert($0).inserted }
+    }
+
+    private static let mimePrefix = [UInt8](ascii: "content-")
 
     /// The parts directly within a part.
     package func children(of part: MIMEPart) -> [MIMEPart] {

@@ -28,6 +28,10 @@ package struct Policy: Hashable, Sendable {
     package var tagScore: Double? = 5
     package var holdScore: Double? = 8
     package var rejectScore: Double? = 15
+    /// Sum of the checks' ambiguity from which a message is held; nil switches the step off.
+    package var ambiguityHoldScore: Double? = 4
+    /// What archives may be like.
+    package var archives = ArchiveLimits()
     /// For signatures that no rule below names.
     package var virus: VirusAction = .reject
     /// The first pattern that fits decides. The defaults keep heuristics and over-limit content reviewable.

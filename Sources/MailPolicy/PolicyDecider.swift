@@ -9,7 +9,7 @@ import MailTypes
 /// 4. a sender that is not who it says (DMARC, SPF), then score >= reject_score
 /// 5. a check that failed where `on_failure` says reject, or a rule that asks to defer, or `on_failure: defer`
 /// 6. a rule that asks to discard
-/// 7. hold: a virus, a rule, the sender, score >= hold_score
+/// 7. hold: a virus, a rule, the sender, ambiguity >= ambiguity_hold_score, score >= hold_score
 /// 8. tag: a virus, a rule, the sender, score >= tag_score
 /// 9. deliver
 ///
@@ -68,6 +68,8 @@ private struct Line {
 private struct Request {
     var rule: String
     var action: RequestedAction
+    /// What a check of our own has to say about it, for the reason.
+    var detail = ""
     /// A check asks for it by itself, not the configuration.
     var isBuiltIn: Bool
 }
@@ -79,6 +81,9 @@ private struct DecisionInput {
     let allowed: SenderList.Match?
     let denied: SenderList.Match?
     let score: Double
+    let ambiguity: Double
+    /// Checks that found the message ambiguous, the strongest first.
+    let ambiguous: [String]
     /// The strictest action of the signatures that were found, and the signature.
     let virus: (action: VirusAction, signature: String)?
     let requests: [Request]
@@ -92,11 +97,18 @@ private struct DecisionInput {
         self.allowed = allowed
         self.denied = denied
         self.score = findings.score
+        self.ambiguity = findings.ambiguity
+        self.ambiguous = findings.checks.hits.filter { $0.ambiguity > 0 }.sorted { $0.ambiguity > $1.ambiguity }.map(\.rule)
         self.virus = DecisionInput.virus(decider, findings.scan)
         func requests(_ hits: [Hit], areChecks: Bool) -> [Request] {
             hits.compactMap { hit in
                 DecisionInput.action(of: hit, policy).map {
-                    Request(rule: hit.rule, action: $0, isBuiltIn: areChecks && policy.ruleActions[hit.rule] == nil)
+                    Request(
+                        rule: hit.rule,
+                        action: $0,
+                        detail: hit.detail.isEmpty ? "" : " (\(hit.detail))",
+                        isBuiltIn: areChecks && policy.ruleActions[hit.rule] == nil
+                    )
                 }
             }
         }
@@ -168,7 +180,8 @@ private struct DecisionInput {
         for disposition in [Disposition.hold, .tag] {
             let action: VirusAction = disposition == .hold ? .hold : .tag
             if let line = self.virusLine(action) ?? self.requestLine(disposition)
-                ?? self.senderLine(disposition == .hold ? .hold : .tag) ?? self.scoreLine(disposition)
+                ?? self.senderLine(disposition == .hold ? .hold : .tag)
+                ?? (disposition == .hold ? self.ambiguityLine() : nil) ?? self.scoreLine(disposition)
             {
                 return line
             }
@@ -214,7 +227,11 @@ private struct DecisionInput {
     private func refusal(among requests: [Request]) -> Line? {
         for request in requests {
             guard case .reject(let text) = request.action else { continue }
-            return Line(disposition: .reject, reason: "rule \(request.rule): reject", reply: PolicyReply.refused(text: text))
+            return Line(
+                disposition: .reject,
+                reason: "rule \(request.rule): reject\(request.detail)",
+                reply: PolicyReply.refused(text: text)
+            )
         }
         return nil
     }
@@ -249,7 +266,25 @@ private struct DecisionInput {
             case .deliver, .reject, .defer: nil
             }
         guard !self.isAllowed, let wanted, let request = self.requests.first(where: { $0.action == wanted }) else { return nil }
-        return Line(disposition: disposition, reason: "rule \(request.rule): \(disposition.rawValue)", reply: nil)
+        return Line(
+            disposition: disposition,
+            reason: "rule \(request.rule): \(disposition.rawValue)\(request.detail)",
+            reply: nil
+        )
+    }
+
+    /// Names of checks that a reason tells.
+    private static let toldChecks = 3
+
+    private func ambiguityLine() -> Line? {
+        guard !self.isAllowed, let threshold = self.policy.ambiguityHoldScore, self.ambiguity >= threshold, self.ambiguity > 0
+        else { return nil }
+        let names = self.ambiguous.prefix(Self.toldChecks).joined(separator: ", ")
+        return Line(
+            disposition: .hold,
+            reason: "ambiguity \(self.ambiguity.plain) >= ambiguity_hold_score \(threshold.plain): \(names)",
+            reply: nil
+        )
     }
 
     private func scoreLine(_ disposition: Disposition) -> Line? {

@@ -59,6 +59,10 @@ package struct Hit: Hashable, Sendable {
     package var line: Int
     package var locations: [MatchLocation]
     package var action: RequestedAction?
+    /// How far readers of mail differ about what was found (`ambiguity_hold_score`); 0 for what has nothing to do with it.
+    package var ambiguity: Double
+    /// What was found, where a check has more to say than its description: for the reason of a decision.
+    package var detail: String
 
     package init(
         rule: String,
@@ -67,8 +71,12 @@ package struct Hit: Hashable, Sendable {
         file: String = "",
         line: Int = 0,
         locations: [MatchLocation] = [],
-        action: RequestedAction? = nil
+        action: RequestedAction? = nil,
+        ambiguity: Double = 0,
+        detail: String = ""
     ) {
+        self.detail = detail
+        self.ambiguity = ambiguity
         self.rule = rule
         self.score = score
         self.description = description
@@ -189,6 +197,9 @@ package struct Findings: Hashable, Sendable {
     }
 
     package var hits: [Hit] { self.checks.hits + (self.reputation?.hits ?? []) + self.rules.hits }
+
+    /// The sum over the checks, each kind of finding once.
+    package var ambiguity: Double { self.checks.hits.reduce(0) { $0 + $1.ambiguity } }
 
     /// The sum over all hits.
     package var score: Double { self.hits.reduce(0) { $0 + $1.score } }

@@ -12,7 +12,7 @@ struct StructureCheckTests {
     func symbols() {
         let symbols = StructureAnomaly.Kind.allCases.map(\.symbol)
         #expect(Set(symbols).count == symbols.count)
-        #expect(Set(symbols) == Set(CheckCatalogue.all.filter { $0.check == "structure" }.map(\.symbol)))
+        #expect(Set(symbols) == Set(CheckCatalogue.all.filter { ["structure", "readings"].contains($0.check) }.map(\.symbol)))
     }
 
     @Test("one hit for a kind, with all its places")
@@ -71,7 +71,7 @@ struct CheckCatalogueTests {
     @Test("every symbol has a group, a description and a name in capitals")
     func entries() {
         for entry in CheckCatalogue.all {
-            #expect(["size", "structure", "sender", "connection"].contains(entry.check))
+            #expect(["size", "structure", "readings", "archives", "sender", "connection"].contains(entry.check))
             #expect(!entry.description.isEmpty)
             #expect(entry.symbol.rawValue.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 })
             #expect(entry.score >= 0 && entry.score < 5)

@@ -49,6 +49,29 @@ struct PolicyDeciderTests {
         #expect(decision.keepsCopy == (disposition == .reject))
     }
 
+    @Test("a message that readers take differently is held from the sum of its ambiguity on")
+    func ambiguity() {
+        let hits = [
+            Hit(rule: "WEAK", score: 0, ambiguity: 0.5), Hit(rule: "STRONG", score: 0, ambiguity: 3),
+            Hit(rule: "OTHER", score: 1),
+            Hit(rule: "MIDDLE", score: 0, ambiguity: 1),
+        ]
+        let found = Findings(checks: CheckFindings(hits: hits))
+        #expect(decide(found).disposition == .hold)
+        #expect(decide(found).reason == "ambiguity 4.5 >= ambiguity_hold_score 4: STRONG, MIDDLE, WEAK")
+        #expect(decide(found, policy { $0.ambiguityHoldScore = 5 }).disposition == .deliver)
+        #expect(decide(found, policy { $0.ambiguityHoldScore = nil }).disposition == .deliver)
+        #expect(decide(found, allowed: true).disposition == .deliver)
+        #expect(decide(findings(), policy { $0.ambiguityHoldScore = 0 }).disposition == .deliver)
+    }
+
+    @Test("what a check says of this message is in the reason")
+    func detail() {
+        let hit = Hit(rule: "ARCHIVE_TOO_DEEP", score: 0, action: .hold, detail: "a.zip: archives 6 deep, max_depth 5")
+        let decision = decide(Findings(checks: CheckFindings(hits: [hit])))
+        #expect(decision.reason == "rule ARCHIVE_TOO_DEEP: hold (a.zip: archives 6 deep, max_depth 5)")
+    }
+
     @Test("a step that is off is left out")
     func stepsOff() {
         #expect(decide(findings(score: 99), policy { $0.rejectScore = nil }).disposition == .hold)

@@ -30,10 +30,14 @@ package struct ZipArchive: Sendable {
     package private(set) var isWithoutDirectory = false
 
     private let bytes: [UInt8]
+    private let maximumMembers: Int
+    /// Where the directory begins, and what its end says about the number of members.
+    private var directory: (start: Int, count: Int)?
 
     /// nil for what is no zip file.
-    package init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8], maximumMembers: Int = Self.maximumMembers) {
         self.bytes = bytes
+        self.maximumMembers = maximumMembers
         if let end = bytes.lastRange(of: Self.endOfDirectory, from: bytes.count - Self.maximumTail),
             self.readDirectory(end.lowerBound)
         {
@@ -73,6 +77,74 @@ package struct ZipArchive: Sendable {
 }
 
 extension ZipArchive {
+    /// Where in the file a member's packed content stands; nil when there is no local header.
+    func packedRange(of member: Member) -> Range<Int>? {
+        guard self.bytes.has(Self.localHeader, at: member.offset), let name = self.bytes.littleEndian16(member.offset + 26),
+            let extra = self.bytes.littleEndian16(member.offset + 28)
+        else { return nil }
+        let start = member.offset + 30 + name + extra
+        guard start <= self.bytes.count else { return nil }
+        return start..<(start + min(max(member.compressedSize, 0), self.bytes.count - start))
+    }
+
+    /// The octets that a member unpacks to, counted and not believed; nil when it cannot be unpacked here.
+    ///
+    /// - Returns: at most `limit`.
+    func unpackedSize(of member: Member, limit: Int) -> Int? {
+        guard !member.isEncrypted, let packed = self.packedRange(of: member) else { return nil }
+        switch member.method {
+        case 0: return min(packed.count, limit)
+        // What the sizes say may be less than what there is.
+        case 8: return Inflation.measure(self.bytes, packed.lowerBound..<self.bytes.count, .none, limit: limit).count
+        default: return nil
+        }
+    }
+
+    /// Why programs that go by the directory and programs that go by the local headers would see different members; nil where
+    /// they see the same.
+    package func inconsistency() -> (member: [UInt8], reason: String)? {
+        guard let directory = self.directory else { return ([], "there is no directory") }
+        if !self.isCut, directory.count != 0xffff, directory.count != self.members.count & 0xffff {
+            return ([], "the directory says that there are \(directory.count) members and has \(self.members.count)")
+        }
+        for member in self.members {
+            if let reason = self.disagreement(of: member) { return (member.name, reason) }
+        }
+        guard !self.isCut else { return nil }
+        // What no entry of the directory points at, and what two point at.
+        var end = 0
+        for member in self.members.sorted(by: { $0.offset < $1.offset }) {
+            guard member.offset >= end else { return (member.name, "it overlaps another member") }
+            if self.bytes.range(of: Self.localHeader, from: end, to: member.offset) != nil {
+                return (member.name, "before it stands a member that is not in the directory")
+            }
+            guard let packed = self.packedRange(of: member) else { continue }
+            end = packed.upperBound
+        }
+        if self.bytes.range(of: Self.localHeader, from: end, to: directory.start) != nil {
+            return ([], "a member is not in the directory")
+        }
+        return nil
+    }
+
+    private func disagreement(of member: Member) -> String? {
+        let header = member.offset
+        guard self.bytes.has(Self.localHeader, at: header), let flags = self.bytes.littleEndian16(header + 6),
+            let method = self.bytes.littleEndian16(header + 8), let packed = self.bytes.littleEndian32(header + 18),
+            let nameLength = self.bytes.littleEndian16(header + 26), header + 30 + nameLength <= self.bytes.count
+        else { return "its local header is missing" }
+        guard self.bytes[(header + 30)..<(header + 30 + nameLength)].elementsEqual(member.name) else {
+            return "its local header has another name"
+        }
+        if method != member.method { return "its local header has another method" }
+        if flags & 1 != 0, !member.isEncrypted { return "its local header says that it is encrypted" }
+        // With bit 3 the sizes stand behind the data; with zip64 elsewhere.
+        if flags & 8 == 0, packed != member.compressedSize, packed != 0xffff_ffff { return "its local header has another size" }
+        return nil
+    }
+}
+
+extension ZipArchive {
     /// APPNOTE §4.3.12 and §4.3.16.
     private mutating func readDirectory(_ end: Int) -> Bool {
         guard var size = self.bytes.littleEndian32(end + 12), var start = self.bytes.littleEndian32(end + 16) else {
@@ -91,8 +163,9 @@ extension ZipArchive {
             guard self.bytes.has(Self.directoryEntry, at: start) else { return false }
             (shift, position) = (0, start)
         }
+        self.directory = (position, self.bytes.littleEndian16(end + 10) ?? 0)
         while self.bytes.has(Self.directoryEntry, at: position) {
-            guard self.members.count < Self.maximumMembers else {
+            guard self.members.count < self.maximumMembers else {
                 self.isCut = true
                 break
             }
@@ -173,7 +246,7 @@ extension ZipArchive {
                 let nameLength = self.bytes.littleEndian16(header + 26), let extra = self.bytes.littleEndian16(header + 28),
                 nameLength > 0, header + 30 + nameLength <= self.bytes.count
             else { continue }
-            guard self.members.count < Self.maximumMembers else {
+            guard self.members.count < self.maximumMembers else {
                 self.isCut = true
                 return
             }

@@ -94,10 +94,11 @@ extension AttachmentField {
     func texts(of part: SubjectPart, _ content: AttachmentContent?) -> [[UInt8]] {
         switch self {
         case .name:
-            return part.fileName.map { [Array($0.utf8)] } ?? []
+            return part.names.map { Array($0.utf8) }
         case .extension:
-            guard let name = part.fileName, let dot = name.lastIndex(of: ".") else { return [] }
-            return [Array(name[name.index(after: dot)...].lowercased().utf8)]
+            return part.names.compactMap { name in
+                name.lastIndex(of: ".").map { Array(name[name.index(after: $0)...].lowercased().utf8) }
+            }
         case .type:
             return [Array(part.type.utf8)]
         case .content:

@@ -24,21 +24,27 @@ package struct SubjectPart: Hashable, Sendable {
     /// `application/zip`
     package var type: String
     package var fileName: String?
+    /// Other names that readers may show for it.
+    package var otherNames: [String]
     /// `attachment`, `inline` or nil.
     package var disposition: String?
 
-    package init(path: String, type: String, fileName: String?, disposition: String? = nil) {
+    package init(path: String, type: String, fileName: String?, otherNames: [String] = [], disposition: String? = nil) {
+        self.otherNames = otherNames
         self.path = path
         self.type = type
         self.fileName = fileName
         self.disposition = disposition
     }
 
+    /// All names, the ordinary one first.
+    var names: [String] { [self.fileName].compactMap { $0 } + self.otherNames }
+
     /// What a reader would have to open: a part with a file name, one that says it is an attachment, or one that is
     /// neither text nor a container.
     var isAttachment: Bool {
         if self.type.hasPrefix("multipart/") { return false }
-        if self.fileName != nil || self.disposition == "attachment" { return true }
+        if self.fileName != nil || !self.otherNames.isEmpty || self.disposition == "attachment" { return true }
         return !self.type.hasPrefix("text/") && !self.type.hasPrefix("message/")
     }
 }
@@ -146,6 +152,7 @@ final class MessageSubject: RuleSubject {
                 path: part.path,
                 type: part.type + "/" + part.subtype,
                 fileName: part.fileName,
+                otherNames: self.message.fileNames(of: part).filter { $0 != part.fileName },
                 disposition: part.disposition
             )
         }
