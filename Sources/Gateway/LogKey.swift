@@ -19,6 +19,9 @@ package enum LogKey: String, CaseIterable, Sendable {
     case shadowHits = "shadow_hits"
     case suspended
     case cuts
+    case list
+    case limit
+    case greylist
     case virus
     case authentication
     case unchecked
@@ -30,6 +33,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case accepted
     case refused
     case end
+    case entries
     case error
     case file
     case address

@@ -17,6 +17,8 @@ struct InspectionSubject: Sendable {
     var content: MessageContent
     var facts: ContentFacts
     var policy: Policy
+    /// The allow and deny lists; nil: those of the configuration.
+    var lists: SenderGate?
     /// What the DNS was asked about the envelope before the message was there; nil: nothing yet.
     var senderQuestion: SenderAuthentication.EnvelopeQuestion?
 }
@@ -58,6 +60,7 @@ final class MessageInspector: Sendable {
         let inspection = PendingInspection(
             envelope: subject.envelope,
             policy: subject.policy,
+            lists: subject.lists ?? SenderGate([snapshot.senders]),
             snapshot: snapshot,
             cache: self.cache,
             expectsScan: scansVirus,
@@ -194,6 +197,7 @@ extension ScanSubject {
 private final class PendingInspection {
     private let envelope: Envelope
     private let policy: Policy
+    private let lists: SenderGate
     private let snapshot: GatewaySnapshot
     private let cache: VerdictCache
     private let stopwatch = Stopwatch()
@@ -207,6 +211,7 @@ private final class PendingInspection {
     init(
         envelope: Envelope,
         policy: Policy,
+        lists: SenderGate,
         snapshot: GatewaySnapshot,
         cache: VerdictCache,
         expectsScan: Bool,
@@ -216,6 +221,7 @@ private final class PendingInspection {
         self.envelope = envelope
         self.expectsSender = expectsSender
         self.policy = policy
+        self.lists = lists
         self.snapshot = snapshot
         self.cache = cache
         self.scan = expectsScan ? nil : ScanFindings(status: .off)
@@ -273,6 +279,8 @@ private final class PendingInspection {
                 sender: self.sender.map { .success($0) } ?? (self.expectsSender ? .failure(CheckError(failure: .timedOut)) : nil),
                 policy: self.policy,
                 snapshot: self.snapshot,
+                envelope: self.envelope,
+                lists: self.lists,
                 microseconds: self.stopwatch.microseconds
             )
         )

@@ -50,14 +50,14 @@ final class SessionCoordinator: SMTPSession {
         switch question {
         case .connected(let client):
             self.client = client
-            answer(self.snapshot.senders.connectionVerdict(client: client.address).map { .close($0) } ?? .proceed)
+            self.greet(answer)
         case .hello(let client):
             self.client = client
             answer(.capabilities(self.capabilities))
         case .mail(let command):
-            answer(.replies([self.begin(command)]))
+            self.begin(command, answer: answer)
         case .recipients(let recipients):
-            self.add(recipients, answer: answer)
+            self.screen(recipients, answer: answer)
         case .data:
             answer(self.services.inspector.isOverloaded ? .replies([Self.overloaded]) : .proceed)
         case .message(let facts):
@@ -77,7 +77,24 @@ final class SessionCoordinator: SMTPSession {
         self.services.log.connectionClosed(summary)
     }
 
-    // MARK: - EHLO, MAIL
+    // MARK: - Connect, EHLO, MAIL
+
+    private func greet(_ answer: @escaping (ServerAnswer) -> Void) {
+        let lists = self.services.lists.gate(with: self.snapshot)
+        if let match = lists.atConnect(client: self.client.address, now: Self.now) {
+            self.services.log.refused(Self.hostDenied, client: self.client, by: .list(match))
+            answer(.close(Self.hostDenied))
+            return
+        }
+        self.count([self.snapshot.rates.connection(from: self.client.address)]) { overruns in
+            guard let overrun = overruns.compactMap({ $0 }).first else {
+                answer(.proceed)
+                return
+            }
+            self.services.log.refused(overrun.reply, client: self.client, by: .limit(overrun))
+            answer(.close(overrun.reply))
+        }
+    }
 
     /// What every route can carry: a client that is told more would have its mail refused later.
     private var capabilities: ServerCapabilities {
@@ -97,26 +114,133 @@ final class SessionCoordinator: SMTPSession {
         return result
     }
 
-    private func begin(_ mail: MailCommand) -> SMTPReply {
-        if let refusal = self.snapshot.senders.mailVerdict(client: self.client.address, reversePath: mail.reversePath) {
-            return refusal
+    private func begin(_ mail: MailCommand, answer: @escaping (ServerAnswer) -> Void) {
+        let facts = SenderFacts(client: self.client.address, helo: self.client.helo, reversePath: mail.reversePath)
+        if let match = self.services.lists.gate(with: self.snapshot).atMail(facts, now: Self.now) {
+            self.services.log.refused(Self.senderDenied, client: self.client, from: mail.reversePath, by: .list(match))
+            answer(.replies([Self.senderDenied]))
+            return
         }
-        self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
-        self.transaction?.senderQuestion = self.snapshot.authentication?.begin(client: self.client, reversePath: mail.reversePath)
-        return Self.senderOK
+        self.count([self.snapshot.rates.message(from: self.client.address, sender: mail.reversePath)]) { overruns in
+            if let overrun = overruns.compactMap({ $0 }).first {
+                self.services.log.refused(overrun.reply, client: self.client, from: mail.reversePath, by: .limit(overrun))
+                answer(.replies([overrun.reply]))
+                return
+            }
+            self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
+            self.transaction?.senderQuestion = self.snapshot.authentication?
+                .begin(client: self.client, reversePath: mail.reversePath)
+            answer(.replies([Self.senderOK]))
+        }
     }
 
     // MARK: - RCPT
 
-    private func add(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+    /// Lists and rates, before anything goes downstream.
+    private func screen(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+        guard let transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
+        let sender = transaction.mail.reversePath
+        var facts = SenderFacts(client: self.client.address, helo: self.client.helo, reversePath: sender)
+        let ours = asked.map(\.forwardPath).filter { self.snapshot.recipients.group(for: $0) != nil }
+        self.spf(of: transaction, for: ours, facts) { spf in
+            facts.spf = spf
+            let lists = self.services.lists.gate(with: self.snapshot)
+            var refusals = [SMTPReply?](repeating: nil, count: asked.count)
+            for (index, recipient) in asked.enumerated() where ours.contains(recipient.forwardPath) {
+                guard let match = lists.atRecipient(facts, recipient: recipient.forwardPath, now: Self.now) else { continue }
+                refusals[index] = Self.senderDenied
+                self.services.log.refused(
+                    Self.senderDenied,
+                    client: self.client,
+                    from: sender,
+                    to: recipient.forwardPath,
+                    by: .list(match)
+                )
+            }
+            let charges = zip(asked, refusals).map { recipient, refusal -> [RateCharge] in
+                guard refusal == nil, ours.contains(recipient.forwardPath) else { return [] }
+                return self.snapshot.rates.recipient(recipient.forwardPath, from: self.client.address, sender: sender)
+            }
+            self.count(charges) { overruns in
+                for (index, overrun) in overruns.enumerated() {
+                    guard let overrun else { continue }
+                    refusals[index] = overrun.reply
+                    self.services.log.refused(
+                        overrun.reply,
+                        client: self.client,
+                        from: sender,
+                        to: asked[index].forwardPath,
+                        by: .limit(overrun)
+                    )
+                }
+                guard self.transaction?.id == transaction.id else {
+                    // The client has gone meanwhile.
+                    answer(.replies(asked.map { _ in Self.localError }))
+                    return
+                }
+                self.add(asked, refusals: refusals, answer: answer)
+            }
+        }
+    }
+
+    /// SPF's answer, where it can refuse somebody; else nil at once.
+    private func spf(
+        of transaction: Transaction,
+        for recipients: [ForwardPath],
+        _ facts: SenderFacts,
+        then resume: @escaping (SPFFinding?) -> Void
+    ) {
+        guard let question = transaction.senderQuestion,
+            self.services.lists.gate(with: self.snapshot).dependsOnSPF(facts, recipients: recipients, now: Self.now)
+        else {
+            resume(nil)
+            return
+        }
+        self.onLoop {
+            await question.value.mailFrom
+        } then: {
+            resume($0)
+        }
+    }
+
+    /// Takes the tokens of each event; nil for those that may go on.
+    private func count(_ events: [[RateCharge]], then resume: @escaping ([RateOverrun?]) -> Void) {
+        guard events.contains(where: { !$0.isEmpty }) else {
+            resume(events.map { _ in nil })
+            return
+        }
+        let rates = self.services.rates
+        self.onLoop {
+            await rates.take(events)
+        } then: {
+            resume($0)
+        }
+    }
+
+    /// Runs work that waits elsewhere and comes back to the event loop with its result.
+    private func onLoop<Result: Sendable>(
+        _ work: @escaping @Sendable () async -> Result,
+        then resume: @escaping (Result) -> Void
+    ) {
+        let promise = self.eventLoop.makePromise(of: Result.self)
+        promise.completeWithTask { await work() }
+        promise.futureResult.assumeIsolated().whenSuccess { resume($0) }
+    }
+
+    private static var now: Int64 { Int64(TransactionClock.milliseconds()) }
+
+    /// - Parameter refusals: replies to recipients that are refused already.
+    private func add(_ asked: [Recipient], refusals: [SMTPReply?], answer: @escaping (ServerAnswer) -> Void) {
         guard var transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
-        var replies = [SMTPReply?](repeating: nil, count: asked.count)
+        let lists = self.services.lists.gate(with: self.snapshot)
+        var replies = refusals
         var passed: [Int] = []
-        for (index, recipient) in asked.enumerated() {
-            guard let group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
+        for (index, recipient) in asked.enumerated() where refusals[index] == nil {
+            guard var group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
                 replies[index] = Self.relayingDenied
                 continue
             }
+            group.lists = lists.scopeKey(of: recipient.forwardPath, client: self.client.address, now: Self.now)
             guard transaction.group == nil || transaction.group == group else {
                 replies[index] = Self.otherGroup
                 continue
@@ -197,6 +321,8 @@ final class SessionCoordinator: SMTPSession {
 
 extension SessionCoordinator {
     private static let senderOK = SMTPReply.success(.ok, (1, 0), "Sender ok")
+    private static let hostDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "This host is not accepted here")
+    private static let senderDenied = SMTPReply.permanent(.mailboxUnavailable, (7, 1), "This sender is not accepted here")
     private static let relayingDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "Relay access denied")
     private static let otherGroup = SMTPReply.transient(
         .insufficientStorage,

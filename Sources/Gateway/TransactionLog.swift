@@ -1,4 +1,5 @@
 import Logging
+import MailPolicy
 import MailTypes
 import SMTPServer
 
@@ -59,8 +60,29 @@ package struct TransactionLog: Sendable {
         if !rules.shadowHits.isEmpty { fields[.shadowHits] = .array(rules.shadowHits.map { "\($0.rule)" }) }
         if !rules.suspended.isEmpty { fields[.suspended] = .array(rules.suspended.map { "\($0)" }) }
         if !rules.cuts.isEmpty { fields[.cuts] = .array(rules.cuts.map { "\($0)" }) }
+        if let listed = summary.judgement.listed { fields[.list] = "\(listed.entry.action.rawValue) \(listed)" }
+        if let greylist = summary.judgement.greylist { fields[.greylist] = "\(greylist.word)" }
         if !decision.unchecked.isEmpty { fields[.unchecked] = .array(decision.unchecked.map { "\($0)" }) }
         self.logger.log(.info, "transaction", fields)
+    }
+
+    /// What was refused before a message could come.
+    func refused(
+        _ reply: SMTPReply,
+        client: ClientIdentity,
+        from: ReversePath? = nil,
+        to: ForwardPath? = nil,
+        by cause: EarlyCause
+    ) {
+        var fields: LogFields = [.client: "\(client.address)", .reply: "\(reply)"]
+        switch cause {
+        case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"
+        case .limit(let overrun): fields[.limit] = "\(overrun.charge.limit.description) (\(overrun.charge.key))"
+        }
+        if let helo = client.helo { fields[.helo] = "\(helo)" }
+        if let from { fields[.from] = "<\(from)>" }
+        if let to { fields[.to] = "<\(to)>" }
+        self.logger.log(.info, "refused", fields)
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {
@@ -80,5 +102,22 @@ package struct TransactionLog: Sendable {
 
     func warning(_ message: Logger.Message, id: TransactionID, error: String) {
         self.logger.log(.warning, message, [.id: "\(id)", .error: "\(error)"])
+    }
+}
+
+/// Why something was refused before its message came.
+enum EarlyCause {
+    case list(ListMatch)
+    case limit(RateOverrun)
+}
+
+extension GreylistVerdict {
+    /// For the log.
+    fileprivate var word: String {
+        switch self {
+        case .known: "known"
+        case .returned: "returned"
+        case .delay(let seconds): "delayed \(seconds) s"
+        }
     }
 }

@@ -18,6 +18,8 @@ struct SettingReferenceTests {
           - names: [example.com]
             downstream: ["mail.internal:25"]
         policies: {default: {}}
+        greylist: {}
+        rates: [{per: client_address, limit: 1, window: 1s}]
         """
 
     /// The variable that sets a setting in `base`.
