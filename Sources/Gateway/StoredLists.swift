@@ -14,16 +14,23 @@ final class StoredLists: Sendable {
     /// Between two looks: how long a change may take to count.
     static let interval = Duration.seconds(1)
 
-    private let store: ListStore
+    private let store: any ListSource
+    private let interval: Duration
     private let logger: Logger
     private let current: Mutex<SenderLists>
     private let task = Mutex<Task<Void, Never>?>(nil)
 
     /// - Throws: when the lists cannot be read: a gateway that does not know whom to refuse does not start.
-    init(directory: String, logger: Logger) throws {
-        self.store = try ListStore(directory: directory)
+    convenience init(directory: String, logger: Logger) throws {
+        let store = try ListStore(directory: directory)
+        self.init(store, known: try store.entriesAtStart().entries.map(\.entry), logger: logger)
+    }
+
+    init(_ store: any ListSource, known: [ListEntry], interval: Duration = StoredLists.interval, logger: Logger) {
+        self.store = store
+        self.interval = interval
         self.logger = logger
-        self.current = Mutex(SenderLists(try self.store.entriesAtStart().entries.map(\.entry)))
+        self.current = Mutex(SenderLists(known))
     }
 
     /// Both kinds of lists for a command; those that are stored where the caller may open them.
@@ -61,7 +68,7 @@ final class StoredLists: Sendable {
                         }
                         isFailing = true
                     }
-                    try? await Task.sleep(for: Self.interval)
+                    try? await Task.sleep(for: self.interval)
                 }
             }
         }

@@ -19,10 +19,12 @@ package struct StoredListEntry: Hashable, Sendable {
 package enum ListStoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case exists(id: String)
     case full(limit: Int)
+    case tooManyPatterns(limit: Int)
 
     package var description: String {
         switch self {
         case .exists(let id): "there is such an entry: \(id)"
+        case .tooManyPatterns(let limit): "there are \(limit) entries with helo: or from:, and no more is possible"
         case .full(let limit): "there are \(limit) entries, and no more is possible"
         }
     }
@@ -34,6 +36,8 @@ package enum ListStoreError: Error, Hashable, Sendable, CustomStringConvertible 
 package final class ListStore: Sendable {
     /// Entries that are kept: each is some hundred octets in the memory of the gateway.
     package static let maximumEntries = 1_000_000
+    /// Entries with a pattern of text: each is tried on each message, on the event loop, for about a microsecond.
+    package static let maximumPatterns = 1_000
     /// Milliseconds that expired entries are still shown: 30 days.
     static let expiredKept: Int64 = 30 * 86_400_000
 
@@ -112,6 +116,12 @@ package final class ListStore: Sendable {
             if let existing { throw ListStoreError.exists(id: "\(existing)") }
             let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM entries") ?? 0
             guard count < Self.maximumEntries else { throw ListStoreError.full(limit: Self.maximumEntries) }
+            if entry.subject.isPattern {
+                let sql = "SELECT count(*) FROM entries WHERE sender LIKE 'helo:%' OR sender LIKE 'from:%'"
+                guard try Int.fetchOne(database, sql: sql) ?? 0 < Self.maximumPatterns else {
+                    throw ListStoreError.tooManyPatterns(limit: Self.maximumPatterns)
+                }
+            }
             try database.execute(
                 sql: """
                     INSERT INTO entries (action, sender, spoofable, domain, recipient, comment, created, created_by, expires) \
@@ -164,6 +174,23 @@ package final class ListStore: Sendable {
         )
     }
 }
+
+extension ListSubject {
+    fileprivate var isPattern: Bool {
+        switch self {
+        case .helo, .from: true
+        case .network, .address, .domain: false
+        }
+    }
+}
+
+/// Where a gateway reads lists that change; for one gateway a file of its own.
+package protocol ListSource: Sendable {
+    func changeMark() async throws -> Int
+    func entries() async throws -> (entries: [StoredListEntry], unknown: Int)
+}
+
+extension ListStore: ListSource {}
 
 extension ListScope {
     /// Empty where it does not count.

@@ -100,12 +100,18 @@ extension IntegrationTests {
         func proven() throws {
             let names = try NameServer(
                 zone: "example",
-                records: ["bulk TXT \"v=spf1 ip4:127.0.0.0/8 -all\"", "victim TXT \"v=spf1 -all\""]
+                records: [
+                    "bulk TXT \"v=spf1 ip4:127.0.0.0/8 -all\"", "victim TXT \"v=spf1 -all\"",
+                    "news TXT \"v=spf1 ip4:127.0.0.0/8 -all\"",
+                ]
             )
             let server = try RecordingMailServer()
             var file = GatewayFile.bare(downstream: server.port)
             file.authentication = ["enabled: true"]
-            file.top = ["dns: {servers: [\"127.0.0.1:\(names.port)\"]}", "lists: {deny: [bulk.example, victim.example]}"]
+            file.top = [
+                "dns: {servers: [\"127.0.0.1:\(names.port)\"]}",
+                "lists: {deny: [bulk.example, victim.example, boss@news.example]}",
+            ]
             let gateway = try ProgramUnderTest(file)
             let client = try SMTPTestClient(port: gateway.port)
             #expect(try client.command("MAIL FROM:<a@bulk.example>").code == 250)
@@ -113,6 +119,14 @@ extension IntegrationTests {
             #expect(gateway.log.contains("list=\"deny lists.deny[0] bulk.example (SPF of bulk.example)\""))
             let forged = try SMTPTestClient(port: gateway.port).send(TestMail().octets, from: "a@victim.example")
             #expect(forged.code == 250, "SPF fails, so it is not the victim")
+            // Known only when From is there, and proven by SPF of its domain.
+            let boss = String(decoding: TestMail().octets, as: UTF8.self)
+                .replacing("ann@sender.example", with: "boss@news.example")
+            let late = try SMTPTestClient(port: gateway.port).send(Array(boss.utf8), from: "bounces@news.example")
+            #expect(late.text.hasPrefix("550 5.7.1 Message refused: this sender is not accepted here"), "\(late)")
+            #expect(gateway.log.contains("(From boss@news.example, SPF of news.example)"))
+            let elsewhere = try SMTPTestClient(port: gateway.port).send(Array(boss.utf8), from: "a@other.example")
+            #expect(elsewhere.code == 250, "anybody can write a From")
             let test = try self.lists(
                 gateway,
                 ["test", "--client-ip", "127.0.0.1", "--mail-from", "a@victim.example", "--rcpt-to", "bob@example.com"]

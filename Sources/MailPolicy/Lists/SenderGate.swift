@@ -21,10 +21,7 @@ package struct SenderGate: Sendable {
     package func atConnect(client: IPAddress, now: Int64) -> ListMatch? {
         let facts = SenderFacts(client: client)
         guard let match = self.match(facts, recipients: [], now: now), match.entry.action == .deny else { return nil }
-        let mayBeAllowed = self.lists.contains { lists in
-            lists.entries.contains { $0.action == .allow && !$0.isExpired(at: now) && ($0.namesSender || $0.scope != .all) }
-        }
-        return mayBeAllowed ? nil : match
+        return self.lists.contains { $0.lateAllowUntil > now } ? nil : match
     }
 
     /// At MAIL: a denied client, or a sender that is denied for what it says of itself. Not where an allow entry names the

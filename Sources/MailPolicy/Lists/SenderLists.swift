@@ -28,6 +28,8 @@ package struct SenderLists: Sendable {
     private var lengths4: Set<Int> = []
     private var lengths6: Set<Int> = []
     private var patterns: [Int] = []
+    /// Until when there are allow entries that may fit a client of which only the address is known.
+    private(set) var lateAllowUntil: Int64 = .min
     private var byRecipient: [String: [Int]] = [:]
     private var byRecipientDomain: [String: [Int]] = [:]
     private var belowRecipientDomain: [String: [Int]] = [:]
@@ -46,6 +48,9 @@ package struct SenderLists: Sendable {
             case .address(let address): self.byAddress[address, default: []].append(index)
             case .domain(let pattern): Self.insert(pattern, index, &self.byDomain, &self.belowDomain)
             case .helo, .from: self.patterns.append(index)
+            }
+            if entry.action == .allow, entry.namesSender || entry.scope != .all {
+                self.lateAllowUntil = max(self.lateAllowUntil, entry.expires ?? .max)
             }
             switch entry.scope {
             case .all: break

@@ -60,6 +60,15 @@ package struct RateCharge: Hashable, Sendable {
         self.limit = limit
         self.key = key
     }
+
+    /// The exempt networks, maybe many, say nothing that the rest does not.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(self.key)
+        hasher.combine(self.limit.per)
+        hasher.combine(self.limit.of)
+        hasher.combine(self.limit.limit)
+        hasher.combine(self.limit.windowSeconds)
+    }
 }
 
 /// A bucket is empty.
@@ -67,6 +76,11 @@ package struct RateOverrun: Hashable, Sendable {
     package var charge: RateCharge
     /// Until there is a token again.
     package var seconds: Int
+
+    package init(charge: RateCharge, seconds: Int) {
+        self.charge = charge
+        self.seconds = seconds
+    }
 
     /// RFC 5321 §4.2.3 has 450 for what is temporarily not available; RFC 3463 §3.8 has X.7.1 for what policy refuses.
     package var reply: SMTPReply {

@@ -26,6 +26,10 @@ struct ListsShow: AsyncParsableCommand {
             let stored = try await openLists(configuration).entries()
             if stored.unknown > 0 { complain("\(stored.unknown) entries were written by another version and do not count") }
             let configured = configuration.lists.entries.map { StoredListEntry(entry: $0, created: 0, createdBy: "") }
+            let lost = stored.entries.filter { $0.entry.namesSender && !$0.entry.isSpoofable }.count
+            if lost > 0, !configuration.authentication.isEnabled {
+                complain("\(lost) entries ask for proof and do not count while authentication.enabled is off")
+            }
             var table = TextTable([
                 ("id", .right), ("action", .left), ("sender", .left), ("for", .left), ("expires", .left), ("by", .left),
                 ("comment", .left),
