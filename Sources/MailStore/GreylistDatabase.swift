@@ -25,7 +25,8 @@ package struct GreylistEntry: Hashable, Sendable {
     package var expires: Int64
 }
 
-/// The greylist in SQLite. Nothing of it is synchronized to the disk: what a power failure takes costs a delay.
+/// The greylist in SQLite. A visit does not wait for the disk: what a power failure takes costs a delay, and a file that is
+/// damaged is put aside when it is opened.
 ///
 /// Visits that wait are answered together, in one transaction on one thread.
 package final class GreylistDatabase: GreylistStore {
@@ -58,26 +59,27 @@ package final class GreylistDatabase: GreylistStore {
     /// - Parameter directory: the data directory.
     package init(directory: String, limit: Int = GreylistDatabase.maximumRecords) throws {
         self.limit = limit
-        self.queue = try SharedDatabase.open(Self.file(in: directory), label: "greylist", durability: .none)
-        try self.queue.write { database in
-            try database.execute(
-                sql: """
-                    CREATE TABLE IF NOT EXISTS records (
-                        id INTEGER PRIMARY KEY AUTOINCREMENT,
-                        state TEXT NOT NULL,
-                        source TEXT NOT NULL,
-                        path TEXT NOT NULL,
-                        content BLOB NOT NULL,
-                        first INTEGER NOT NULL,
-                        last INTEGER NOT NULL,
-                        visits INTEGER NOT NULL,
-                        expires INTEGER NOT NULL
-                    );
-                    CREATE UNIQUE INDEX IF NOT EXISTS records_by_key ON records (source, path, content);
-                    CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires);
-                    CREATE INDEX IF NOT EXISTS records_by_use ON records (last);
-                    """
-            )
+        self.queue = try SharedDatabase.openOrReplace(Self.file(in: directory), label: "greylist") { queue in
+            try queue.write { database in
+                try database.execute(
+                    sql: """
+                        CREATE TABLE IF NOT EXISTS records (
+                            id INTEGER PRIMARY KEY AUTOINCREMENT,
+                            state TEXT NOT NULL,
+                            source TEXT NOT NULL,
+                            path TEXT NOT NULL,
+                            content BLOB NOT NULL,
+                            first INTEGER NOT NULL,
+                            last INTEGER NOT NULL,
+                            visits INTEGER NOT NULL,
+                            expires INTEGER NOT NULL
+                        );
+                        CREATE UNIQUE INDEX IF NOT EXISTS records_by_key ON records (source, path, content);
+                        CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires);
+                        CREATE INDEX IF NOT EXISTS records_by_use ON records (last);
+                        """
+                )
+            }
         }
     }
 

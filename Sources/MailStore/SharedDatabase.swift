@@ -11,8 +11,9 @@ enum SharedDatabase {
     enum Durability: String {
         /// Nothing: for what a person has entered.
         case full = "FULL"
-        /// All of it, and the file is whole nevertheless in most cases: for what only saves work.
-        case none = "OFF"
+        /// The last transactions, and the file is whole nevertheless (in WAL mode only checkpoints are synchronized, by whoever
+        /// writes): for what only saves work.
+        case relaxed = "NORMAL"
     }
 
     static func open(_ file: String, label: String, durability: Durability) throws -> DatabaseQueue {
@@ -23,6 +24,22 @@ enum SharedDatabase {
         configuration.journalMode = .wal
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = \(durability.rawValue)") }
         return try DatabaseQueue(path: file, configuration: configuration)
+    }
+
+    /// The same for what can be lost: a file that is no sound database is put aside (`.damaged`), and a new one begun.
+    static func openOrReplace(_ file: String, label: String, prepare: (DatabaseQueue) throws -> Void) throws -> DatabaseQueue {
+        func attempt() throws -> DatabaseQueue {
+            let queue = try self.open(file, label: label, durability: .relaxed)
+            try prepare(queue)
+            return queue
+        }
+        do {
+            return try attempt()
+        } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
+            for suffix in ["-wal", "-shm"] { unlink(file + suffix) }
+            guard rename(file, file + ".damaged") == 0 else { throw SystemError("rename \(file)") }
+            return try attempt()
+        }
     }
 
     /// Makes an empty file that belongs to whom the directory belongs, also when root makes it; SQLite gives its other files

@@ -90,6 +90,16 @@ extension IntegrationTests {
             #expect(try self.lists(gateway, ["add", "127.0.0.1", "--allow", "--domain", "example.com"]).status == 0)
             try Wait.until("the entry counts") { (try? self.send(gateway, mail))?.code == 250 }
             #expect(gateway.log.contains("disposition=deliver"))
+            // An entry that may hold for one recipient only keeps it apart from the others.
+            let scoped = ["add", "friend.example", "--allow", "--spoofable", "--recipient", "carol@example.com"]
+            #expect(try self.lists(gateway, scoped).status == 0)
+            try Wait.until("the entry counts") {
+                guard let client = try? SMTPTestClient(port: gateway.port) else { return false }
+                _ = try? client.command("MAIL FROM:<x@friend.example>")
+                _ = try? client.command("RCPT TO:<bob@example.com>")
+                return (try? client.command("RCPT TO:<carol@example.com>"))?.text
+                    == "452 4.5.3 This recipient needs a transaction of its own, send it again"
+            }
             #expect(gateway.log.contains(#"list="allow 1 127.0.0.1 (client 127.0.0.1)""#))
         }
 

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import MailPolicy
 import OutpostTestKit
@@ -147,6 +148,16 @@ struct GreylistDatabaseTests {
         let muchLater = later + 3 * 86_400_000
         _ = try await store.visit(self.key(101), settings: self.settings, now: muchLater)
         #expect(try await store.list(limit: 100, now: Sample.start).count == 1)
+    }
+
+    @Test("a damaged file is put aside, for it can be lost")
+    func damaged() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write(String(repeating: "no database ", count: 1_000), to: "greylist.sqlite")
+        let store = try GreylistDatabase(directory: directory.path)
+        #expect(try await store.visit(self.key(1), settings: self.settings, now: Sample.start) == .delay(seconds: 300))
+        #expect(FileManager.default.fileExists(atPath: directory.path + "/greylist.sqlite.damaged"))
+        #expect(try await GreylistDatabase(directory: directory.path).list(limit: 9, now: Sample.start).count == 1)
     }
 
     @Test("many at once are all answered")
