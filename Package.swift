@@ -81,7 +81,7 @@ let package = Package(
             ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
         ),
         layer("VirusScan", ["MailTypes", "ContentStorage", "SystemKit", nioCore, nioPosix, logging]),
-        layer("MailStore", ["MailTypes", "ContentStorage", "SystemKit", grdb, logging]),
+        layer("MailStore", ["MailTypes", "MailPolicy", "ContentStorage", "SystemKit", grdb, logging]),
 
         // 4: application
         layer(
@@ -141,7 +141,7 @@ let package = Package(
             ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
         ),
         tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
-        tests("MailStoreTests", ["MailStore", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
+        tests("MailStoreTests", ["MailStore", "MailPolicy", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
         tests(
             "QuarantineReviewTests",
             ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]

@@ -45,6 +45,8 @@ struct ConfigurationBuilder {
             self.readDNSLists(section, into: &configuration.dnsLists)
         }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
+        configuration.greylist = root.section("greylist").map(self.greylist)
+        configuration.rates = root.sections("rates").map(self.rate)
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
         if let section = root.section("spool") { self.readSpool(section, into: &configuration.spool) }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
@@ -263,23 +265,47 @@ struct ConfigurationBuilder {
     }
 
     private func readLists(_ section: SettingSection, into lists: inout GatewayConfiguration.Lists) {
-        func entry(_ text: String) throws(SettingProblem) -> String {
-            guard SenderList.Entry(text) != nil else {
-                throw SettingProblem(
-                    "`\(text)` is not a sender",
-                    hint: "an address, a domain like example.org or *.example.org, or a network like 192.0.2.0/24"
-                )
+        func entry(_ text: String, _ action: ListEntry.Action) throws(SettingProblem) -> String {
+            do throws(ListEntryProblem) {
+                _ = try ListEntry.configured(text, action: action, index: 0)
+            } catch {
+                throw SettingProblem(error.message, hint: error.hint)
             }
             return text
         }
-        section.readList("allow", into: &lists.allow, entry)
-        section.readList("deny", into: &lists.deny, entry)
+        section.readList("allow", into: &lists.allow) { text throws(SettingProblem) in try entry(text, .allow) }
+        section.readList("deny", into: &lists.deny) { text throws(SettingProblem) in try entry(text, .deny) }
         section.readList("trusted", into: &lists.trusted, SettingValue.network)
+    }
+
+    private func greylist(_ section: SettingSection) -> GreylistSettings {
+        var greylist = GreylistSettings()
+        for (key, target) in [("from_score", \GreylistSettings.fromScore), ("to_score", \.toScore)] where section.has(key) {
+            var score: Double? = greylist[keyPath: target]
+            section.read(key, into: &score)
+            greylist[keyPath: target] = score ?? .infinity
+        }
+        section.read("delay", into: &greylist.delaySeconds)
+        section.read("window", into: &greylist.windowSeconds)
+        section.read("remember", into: &greylist.rememberSeconds)
+        return greylist
+    }
+
+    private func rate(_ section: SettingSection) -> RateLimit {
+        var rate = RateLimit(per: .clientNetwork, of: .messages, limit: 1, windowSeconds: 1)
+        section.readChoice("per", into: &rate.per)
+        if rate.per == .recipientDomain { rate.of = .recipients }
+        section.readChoice("of", into: &rate.of)
+        section.read("limit", into: &rate.limit)
+        section.read("window", into: &rate.windowSeconds)
+        section.readList("exempt", into: &rate.exempt, SettingValue.network)
+        return rate
     }
 
     private func readLimits(_ section: SettingSection, into limits: inout GatewayConfiguration.Limits) {
         section.read("sessions", into: &limits.sessions)
         section.read("sessions_per_address", into: &limits.sessionsPerAddress)
+        section.read("sessions_per_network", into: &limits.sessionsPerNetwork)
         section.read("commands", into: &limits.session.commands)
         section.read("errors", into: &limits.session.errors)
         section.read("recipients", into: &limits.session.recipients)

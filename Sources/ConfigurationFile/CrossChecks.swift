@@ -11,6 +11,9 @@ struct CrossChecks {
         self.checkListeners()
         self.checkDomains()
         for policy in self.configuration.policies.values { self.checkScores(policy) }
+        self.checkLists()
+        self.checkGreylist()
+        self.checkRates()
         self.checkLimits()
         self.checkAntivirus()
     }
@@ -120,6 +123,39 @@ struct CrossChecks {
                 self.isGiven(higherPath) ? higherPath : lowerPath,
                 "\(lower.0) \(lower.1.plain) is above \(higher.0) \(higher.1.plain)",
                 hint: "tag_score <= hold_score <= reject_score; `off` leaves a step out"
+            )
+        }
+    }
+
+    /// Without SPF and DKIM nobody can prove who they are: an entry that asks for proof would never count.
+    private func checkLists() {
+        guard !self.configuration.authentication.isEnabled else { return }
+        for entry in self.configuration.lists.entries where entry.namesSender && !entry.isSpoofable {
+            self.issues.report(
+                entry.id,
+                "`\(entry.text)` cannot be told from a forgery while `authentication.enabled` is off",
+                hint: "switch it on, or write `\(ListEntry.spoofableMark)\(entry.text)` if what senders say is enough"
+            )
+        }
+    }
+
+    private func checkGreylist() {
+        guard let greylist = self.configuration.greylist else { return }
+        if greylist.fromScore >= greylist.toScore {
+            self.issues.report("greylist.from_score", "is not below `greylist.to_score`", hint: "no message would be delayed")
+        }
+        if greylist.delaySeconds >= greylist.windowSeconds {
+            self.issues.report("greylist.window", "is not longer than `greylist.delay`", hint: "no message could ever pass")
+        }
+    }
+
+    private func checkRates() {
+        for (index, rate) in self.configuration.rates.enumerated() where !rate.isCountable {
+            self.issues.report(
+                "rates[\(index)].of",
+                "`\(rate.of.rawValue)` cannot be counted per `\(rate.per.rawValue)`",
+                hint: rate.per == .recipientDomain
+                    ? "only `recipients` can" : "`messages` and `recipients` can: a connection has no sender yet"
             )
         }
     }

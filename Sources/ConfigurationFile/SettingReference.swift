@@ -96,7 +96,7 @@ struct Setting: Sendable {
 /// Every setting there is. The reader takes types, ranges and names from here, the documentation is made from it, and
 /// environment variables are found through it; a setting that is not here does not exist.
 enum SettingReference {
-    static let all: [Setting] = root + listeners + domains + policies + services + limits + storage
+    static let all: [Setting] = root + listeners + domains + policies + services + delays + limits + storage
 
     private static let byPath = Dictionary(uniqueKeysWithValues: all.map { ($0.path, $0) })
 
@@ -455,7 +455,11 @@ enum SettingReference {
                 "lists.allow",
                 .list(.sender),
                 "[]",
-                "Their score is not counted: an address, a domain (`example.org`, `*.example.org`) or a client network (`192.0.2.0/24`)."
+                """
+                Their score is not counted: a client network (`192.0.2.0/24`), or a domain (`example.org`, `*.example.org`) or an \
+                address that SPF or DKIM proves. `spoofable:` in front takes the sender's word for it; `spoofable:helo:…` and \
+                `spoofable:from:…` look at the text of HELO and From, `*` for any characters.
+                """
             ),
             Setting("lists.deny", .list(.sender), "[]", "Refused; written like `allow`, which wins where both fit."),
             Setting(
@@ -573,10 +577,46 @@ enum SettingReference {
         ),
     ]
 
+    /// Seconds that something is remembered: up to a year.
+    private static let anyMemory = 1...31_536_000
+
+    private static let delays: [Setting] = [
+        Setting("greylist", .section, "Asks for doubtful messages once more (451). Off unless the section is there."),
+        Setting("greylist.from_score", .score, "3", "Score from which a message is doubtful."),
+        Setting("greylist.to_score", .score, "8", "Score from which it is not doubtful any more; `off` for never."),
+        Setting("greylist.delay", .number(.seconds, 1...86_400), "5m", "Until a message that comes again is taken."),
+        Setting("greylist.window", .number(.seconds, anyMemory), "2d", "Until a message that did not come again is forgotten."),
+        Setting(
+            "greylist.remember",
+            .number(.seconds, anyMemory),
+            "36d",
+            "How long a sender whose message came again is not delayed any more, from its last message on."
+        ),
+        Setting("rates", .sections, "How much somebody may do in a time; all limits that fit hold."),
+        Setting("rates[].per", words(RateSubject.self), required: true, "Whose doings are counted together."),
+        Setting(
+            "rates[].of",
+            words(RateUnit.self),
+            """
+            What is counted: connections (421), messages (450 at MAIL) or recipients (450 at RCPT). Without it messages, per \
+            `recipient_domain` recipients.
+            """
+        ),
+        Setting("rates[].limit", .number(.count, 1...1_000_000_000), required: true, "How many in the window."),
+        Setting("rates[].window", .number(.seconds, anyMemory), required: true, "The time in which the whole limit comes back."),
+        Setting("rates[].exempt", .list(.network), "[]", "Clients that are not counted."),
+    ]
+
     private static let limits: [Setting] = [
         Setting("limits", .section, "Bounds on what clients and messages may use."),
         Setting("limits.sessions", .number(.count, 1...1_000_000), "10000", "Sessions at once; beyond that 421."),
         Setting("limits.sessions_per_address", .number(.count, 1...1_000_000), "50", "Sessions at once from one address."),
+        Setting(
+            "limits.sessions_per_network",
+            .number(.count, 1...1_000_000),
+            "10000",
+            "Sessions at once from one network: /24 of IPv4, /64 of IPv6."
+        ),
         Setting("limits.commands", .number(.count, 10...1_000_000), "1000", "Commands of one session."),
         Setting("limits.errors", .number(.count, 1...10_000), "10", "Refused commands of one session."),
         Setting(

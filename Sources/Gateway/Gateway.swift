@@ -46,7 +46,11 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         self.services = try GatewayServices(configuration: configuration, logger: logger, observer: observer)
-        self.gate = ConnectionGate(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
+        self.gate = ConnectionGate(
+            total: configuration.limits.sessions,
+            perAddress: configuration.limits.sessionsPerAddress,
+            perNetwork: configuration.limits.sessionsPerNetwork
+        )
         self.current = Mutex(snapshot)
         var pools: [ObjectIdentifier: NIOLoopBound<DownstreamPool>] = [:]
         for loop in self.group.makeIterator() {
@@ -152,7 +156,11 @@ package final class Gateway: Sendable {
         self.current.withLock { $0 = snapshot }
         snapshot.reputation?.lists.start(logger: self.logger)
         self.buildPatterns(for: snapshot)
-        self.gate.update(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
+        self.gate.update(
+            total: configuration.limits.sessions,
+            perAddress: configuration.limits.sessionsPerAddress,
+            perNetwork: configuration.limits.sessionsPerNetwork
+        )
         for listener in configuration.listeners {
             let settings = SMTPListener.Configuration(listener, of: configuration, maximumSize: snapshot.maximumMessageSize)
             existing[ListenerKey(address: listener.address, port: listener.port)]?

@@ -19,6 +19,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var ruleDirectories: [String]
     package var antivirus: Antivirus
     package var lists: Lists
+    /// nil: no message is delayed.
+    package var greylist: GreylistSettings?
+    package var rates: [RateLimit]
     package var limits: Limits
     package var quarantine: Quarantine
     package var spool: Spool
@@ -46,6 +49,8 @@ package struct GatewayConfiguration: Hashable, Sendable {
         self.ruleDirectories = []
         self.antivirus = Antivirus()
         self.lists = Lists()
+        self.greylist = nil
+        self.rates = []
         self.limits = Limits()
         self.quarantine = Quarantine()
         self.spool = Spool()
@@ -260,11 +265,20 @@ package struct GatewayConfiguration: Hashable, Sendable {
 
     /// Senders that are let through or refused whatever the content (virus scan excepted).
     package struct Lists: Hashable, Sendable {
-        /// Entries: an address, a domain (`example.org`, `*.example.org`) or a network (`192.0.2.0/24`).
+        /// Entries: an address, a domain (`example.org`, `*.example.org`), a network (`192.0.2.0/24`), or one of those of
+        /// `ListEntry.configured` with a mark.
         package var allow: [String] = []
         package var deny: [String] = []
         /// Clients that may use our own name and domains: hosts of our own that send through us.
         package var trusted: [IPNetwork] = ["127.0.0.0/8", "::1"].compactMap { IPNetwork($0) }
+
+        /// As entries; lines that are none are left out, the configuration's reader has refused them.
+        package var entries: [ListEntry] {
+            func entries(_ lines: [String], _ action: ListEntry.Action) -> [ListEntry] {
+                lines.enumerated().compactMap { try? ListEntry.configured($1, action: action, index: $0) }
+            }
+            return entries(self.allow, .allow) + entries(self.deny, .deny)
+        }
 
         package init() {}
     }
@@ -275,6 +289,8 @@ package struct GatewayConfiguration: Hashable, Sendable {
         /// Sessions in all and from one address; beyond either 421.
         package var sessions = 10_000
         package var sessionsPerAddress = 50
+        /// From one /24 or /64; as many as in all unless it is set.
+        package var sessionsPerNetwork = 10_000
         /// Seconds for all checks of one message; then 451, and the finished verdict waits for the retry.
         package var inspectionSeconds = 45
         /// Messages being inspected at once; 0: as many as there are cores.

@@ -16,6 +16,9 @@ final class GatewayServices: Sendable {
     let quarantine: Quarantine?
     let spool: Spool
     let ruleHits: RuleHitCounter
+    let lists: StoredLists
+    let greylist: Greylist
+    let rates: RateCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -43,12 +46,16 @@ final class GatewayServices: Sendable {
         self.quarantine = try Quarantine(configuration, logger: logger)
         self.spool = try Spool(configuration)
         self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
+        self.lists = try StoredLists(directory: configuration.dataDirectory, logger: logger)
+        self.greylist = Greylist(try GreylistDatabase(directory: configuration.dataDirectory), logger: logger)
+        self.rates = RateCounter(RateMemory(), logger: logger)
     }
 
     func start() async throws {
         try await self.scanner.start()
         self.quarantine?.startRetention()
         self.ruleHits.start()
+        self.lists.start()
     }
 
     /// - Throws: when the new virus engine cannot run; the old one stays.
@@ -60,6 +67,7 @@ final class GatewayServices: Sendable {
         self.quarantine?.stopRetention()
         await self.scanner.stop()
         await self.ruleHits.stop()
+        await self.lists.stop()
         try? await self.threads.shutdownGracefully()
     }
 }

@@ -21,7 +21,9 @@ package final class GatewaySnapshot: Sendable {
     package let rules: RuleSet?
     let recipients: RecipientTable
     let checks: MessageChecks
-    let senders: SenderGate
+    /// The lists of the configuration.
+    package let senders: SenderLists
+    let rates: RateLimits
     let parserLimits: ParserLimits
     let downstreamRoutes: [DownstreamRoute]
     private let downstreamRouteByRoute: [GatewayConfiguration.Route: DownstreamRoute]
@@ -68,7 +70,8 @@ package final class GatewaySnapshot: Sendable {
             checks.countedElsewhere = Set(configuration.connectionChecks.policy.ownHelloSymbols.map(\.rawValue))
         }
         self.checks = checks
-        self.senders = SenderGate(allow: configuration.lists.allow, deny: configuration.lists.deny)
+        self.senders = SenderLists(configuration.lists.entries)
+        self.rates = RateLimits(configuration.rates)
         var limits = ParserLimits()
         limits.headerSize = configuration.limits.headerSize
         limits.depth = configuration.limits.mimeDepth

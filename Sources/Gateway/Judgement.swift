@@ -19,9 +19,13 @@ package struct Judgement: Sendable {
     package var forgedFields: [Range<Int>] = []
     /// Rules that were left out because an administrator released this message.
     package var skippedRules: Set<String> = []
+    /// What the greylist said; nil where it was not asked.
+    package private(set) var greylist: GreylistVerdict?
     private let decider: PolicyDecider
-    private var allowed: SenderList.Match?
-    private var denied: SenderList.Match?
+    /// The entry of the lists that fits the sender.
+    package private(set) var listed: ListMatch?
+    /// By what the greylist knows the message; nil where it is not asked.
+    let greylistKey: GreylistKey?
 
     init(
         local: LocalExamination.Outcome,
@@ -30,8 +34,12 @@ package struct Judgement: Sendable {
         reputation: ReputationFindings? = nil,
         policy: Policy,
         snapshot: GatewaySnapshot,
+        envelope: Envelope,
+        lists: SenderGate,
         microseconds: Int
     ) {
+        var fromAddresses: [MailAddress] = []
+        var bodyHash: [UInt8] = []
         switch local {
         case .success(let examination):
             self.findings = Findings(checks: examination.checks, rules: examination.rules, scan: scan)
@@ -40,8 +48,8 @@ package struct Judgement: Sendable {
             self.subject = examination.subject
             self.headerFrom = examination.headerFrom
             self.forgedFields = examination.forgedFields
-            self.allowed = examination.allowed
-            self.denied = examination.denied
+            fromAddresses = examination.fromAddresses
+            bodyHash = examination.bodyHash
         case .failure(let reason):
             let failure: CheckFailure = reason == "timed out" ? .timedOut : .failed(reason)
             self.findings = Findings(rules: RuleFindings(failure: failure), scan: scan)
@@ -73,8 +81,22 @@ package struct Judgement: Sendable {
                 CheckReport(check: "reputation", result: reputation.summary, microseconds: reputation.microseconds)
             )
         }
+        let facts = SenderFacts(
+            client: envelope.client.address,
+            helo: envelope.client.helo,
+            reversePath: envelope.reversePath,
+            headerFrom: fromAddresses,
+            headerFromText: self.headerFrom,
+            authentication: self.findings.authentication
+        )
+        self.listed = lists.match(
+            facts,
+            recipients: envelope.recipients.map(\.forwardPath),
+            now: Int64(TransactionClock.milliseconds())
+        )
+        self.greylistKey = bodyHash.isEmpty ? nil : GreylistKey(facts, content: bodyHash)
         self.decider = PolicyDecider(policy: policy, virusOnFailure: snapshot.configuration.antivirus.onFailure)
-        self.decision = self.decider.decide(findings: self.findings, allowed: self.allowed, denied: self.denied)
+        self.decision = self.decider.decide(findings: self.findings, match: self.listed)
         if scan.status != .off {
             self.reports.append(CheckReport(check: "virus", result: scan.status.word, microseconds: scan.microseconds))
         }
@@ -87,7 +109,21 @@ package struct Judgement: Sendable {
         result.findings.checks.hits.removeAll { rules.contains($0.rule) }
         result.findings.rules.hits.removeAll { rules.contains($0.rule) }
         result.findings.reputation?.hits.removeAll { rules.contains($0.rule) }
-        result.decision = self.decider.decide(findings: result.findings, allowed: self.allowed, denied: self.denied)
+        result.decision = self.decider.decide(findings: result.findings, match: self.listed)
+        return result
+    }
+
+    /// The greylist's key, if the message is doubtful.
+    func doubt(_ settings: GreylistSettings) -> GreylistKey? {
+        let allowed = self.listed?.entry.action == .allow ? self.listed : nil
+        return self.decider.isDoubtful(self.decision, allowed: allowed, greylist: settings) ? self.greylistKey : nil
+    }
+
+    /// Decided again with what the greylist says.
+    func visited(_ verdict: GreylistVerdict) -> Judgement {
+        var result = self
+        result.greylist = verdict
+        result.decision = self.decider.decide(self.decision, greylist: verdict)
         return result
     }
 }

@@ -69,9 +69,10 @@ struct LocalExamination: Sendable {
     /// For listings: decoded and cut to a line's length.
     var subject: String
     var headerFrom: String
-    /// What the lists say about the sender.
-    var allowed: SenderList.Match?
-    var denied: SenderList.Match?
+    /// The addresses of From, for the lists.
+    var fromAddresses: [MailAddress]
+    /// SHA-256 of the body, for the greylist; empty where nobody asks for it.
+    var bodyHash: [UInt8]
 
     /// Characters of a subject or sender that a listing may want.
     private static let listingLength = 200
@@ -93,11 +94,6 @@ struct LocalExamination: Sendable {
             let result = "\(network.hits.count) rules found something\(unanswered)"
             reports.append(CheckReport(check: "rules_network", result: result, microseconds: 0))
         }
-        let listed = snapshot.senders.matches(
-            client: subject.envelope.client.address,
-            reversePath: subject.envelope.reversePath,
-            headerFrom: SenderCheck.headerFrom(message)
-        )
         return LocalExamination(
             key: read.key,
             checks: checks,
@@ -106,8 +102,8 @@ struct LocalExamination: Sendable {
             forgedFields: read.forgedFields,
             subject: self.listing(message, "Subject"),
             headerFrom: self.listing(message, "From"),
-            allowed: listed.allowed,
-            denied: listed.denied
+            fromAddresses: SenderCheck.headerFrom(message),
+            bodyHash: snapshot.configuration.greylist == nil ? [] : SHA256.hash(message.bodyBytes)
         )
     }
 
@@ -118,6 +114,9 @@ struct LocalExamination: Sendable {
 }
 
 extension ParsedMessage {
+    /// Everything behind the header.
+    fileprivate var bodyBytes: [UInt8] { Array(self.bytes[(self.parts.first?.body.lowerBound ?? self.bytes.endIndex)...]) }
+
     /// Each leaf as our parser decodes it, files that are written into text by uuencode, and messages inside an encoding. The
     /// engine takes messages apart by itself, too; what both see differently is where viruses hide. Where the message can be
     /// read in several ways, what each of them yields.

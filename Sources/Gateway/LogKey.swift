@@ -19,10 +19,13 @@ package enum LogKey: String, CaseIterable, Sendable {
     case shadowHits = "shadow_hits"
     case suspended
     case cuts
+    case list
+    case limit
+    case greylist
     case virus
     case authentication
     case dns
-    case list
+    case dnsList = "dns_list"
     case unchecked
     case downstream
     case inspection
@@ -32,6 +35,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case accepted
     case refused
     case end
+    case entries
     case error
     case file
     case address

@@ -78,6 +78,7 @@ final class MessageFate {
             content: self.content,
             facts: self.facts,
             policy: self.policy,
+            lists: self.services.lists.gate(with: self.snapshot),
             senderQuestion: self.senderQuestion
         )
         self.services.inspector.inspect(subject, snapshot: self.snapshot, on: self.eventLoop) { judgement in
@@ -108,7 +109,23 @@ final class MessageFate {
         }
     }
 
+    /// A doubtful message is taken when it comes again.
     private func proceed(_ judgement: Judgement) {
+        guard judgement.skippedRules.isEmpty, let settings = self.snapshot.configuration.greylist,
+            let key = judgement.doubt(settings)
+        else {
+            self.carryOut(judgement)
+            return
+        }
+        let greylist = self.services.greylist
+        self.onLoop {
+            await greylist.visit(key, settings: settings)
+        } then: { verdict in
+            self.carryOut(verdict.map { judgement.visited($0) } ?? judgement)
+        }
+    }
+
+    private func carryOut(_ judgement: Judgement) {
         self.judgement = judgement
         self.perform(self.machine.decided(judgement.decision))
     }

@@ -18,6 +18,8 @@ struct InspectionSubject: Sendable {
     var content: MessageContent
     var facts: ContentFacts
     var policy: Policy
+    /// The allow and deny lists; nil: those of the configuration.
+    var lists: SenderGate?
     /// What the DNS was asked about the envelope before the message was there; nil: nothing yet.
     var senderQuestion: SenderAuthentication.EnvelopeQuestion?
 }
@@ -59,6 +61,7 @@ final class MessageInspector: Sendable {
         let inspection = PendingInspection(
             envelope: subject.envelope,
             policy: subject.policy,
+            lists: subject.lists ?? SenderGate([snapshot.senders]),
             snapshot: snapshot,
             cache: self.cache,
             expectsScan: scansVirus,
@@ -221,6 +224,7 @@ extension ScanSubject {
 private final class PendingInspection {
     private let envelope: Envelope
     private let policy: Policy
+    private let lists: SenderGate
     private let snapshot: GatewaySnapshot
     private let cache: VerdictCache
     private let stopwatch = Stopwatch()
@@ -230,12 +234,13 @@ private final class PendingInspection {
     private var sender: SenderExamination?
     private var expectsSender: Bool
     private(set) var expectsLists: Bool
-    private var lists: ListFindings?
+    private var dnsLists: ListFindings?
     var deadline: Scheduled<Void>?
 
     init(
         envelope: Envelope,
         policy: Policy,
+        lists: SenderGate,
         snapshot: GatewaySnapshot,
         cache: VerdictCache,
         expectsScan: Bool,
@@ -247,6 +252,7 @@ private final class PendingInspection {
         self.expectsSender = expectsSender
         self.expectsLists = expectsLists
         self.policy = policy
+        self.lists = lists
         self.snapshot = snapshot
         self.cache = cache
         self.scan = expectsScan ? nil : ScanFindings(status: .off)
@@ -278,7 +284,7 @@ private final class PendingInspection {
     }
 
     func listed(_ outcome: ListFindings) {
-        self.lists = outcome
+        self.dnsLists = outcome
         self.finishIfComplete()
     }
 
@@ -297,7 +303,7 @@ private final class PendingInspection {
     }
 
     private func finishIfComplete() {
-        guard self.sender != nil || !self.expectsSender, self.lists != nil || !self.expectsLists else { return }
+        guard self.sender != nil || !self.expectsSender, self.dnsLists != nil || !self.expectsLists else { return }
         if let local = self.local, let scan = self.scan { self.finish(local: local, scan: scan) }
     }
 
@@ -305,7 +311,7 @@ private final class PendingInspection {
         guard let completion = self.completion else { return }
         self.completion = nil
         self.deadline?.cancel()
-        var outcome = self.lists
+        var outcome = self.dnsLists
         if outcome == nil, self.expectsLists {
             outcome = ListFindings(failures: [ListFailure(list: "links", reason: "timed out")])
         }
@@ -317,6 +323,8 @@ private final class PendingInspection {
                 reputation: self.snapshot.reputation?.findings(about: self.envelope, content: outcome),
                 policy: self.policy,
                 snapshot: self.snapshot,
+                envelope: self.envelope,
+                lists: self.lists,
                 microseconds: self.stopwatch.microseconds
             )
         )

@@ -27,12 +27,14 @@ package final class OfflineJudge: Sendable {
     private let threads = NIOThreadPool(numberOfThreads: 1)
     private let scanner: ScannerSlot
     private let inspector: MessageInspector
+    private let lists: SenderGate
     private let clock = TransactionClock()
     /// Whoever judges a file need not be the gateway's user: sockets of this scanner are in a directory of their own.
     private let runDirectory = NSTemporaryDirectory() + "outpost-check-\(CurrentProcess.id)"
 
     package init(snapshot: GatewaySnapshot, logger: Logger = Logger(label: "outpost") { _ in SwiftLogNoOpLogHandler() }) throws {
         self.snapshot = snapshot
+        self.lists = try StoredLists.offline(snapshot)
         self.threads.start()
         self.scanner = try ScannerSlot(snapshot.configuration, runDirectory: self.runDirectory, logger: logger)
         self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)
@@ -77,7 +79,8 @@ package final class OfflineJudge: Sendable {
             envelope: envelope,
             content: .memory(bytes),
             facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
-            policy: policy
+            policy: policy,
+            lists: self.lists
         )
         let loop = self.group.next()
         let judgement = await self.inspect(subject, on: loop)

@@ -6,6 +6,8 @@ import MailTypes
 struct RecipientGroup: Hashable, Sendable {
     var route: GatewayConfiguration.Route
     var policy: String
+    /// Which entries of the lists may hold for the recipient and not for others (`SenderGate.scopeKey`).
+    var lists = ""
 }
 
 /// Says where a recipient's mail goes and which policy it falls under; nil for domains that are not ours.

@@ -35,12 +35,15 @@ package final class RuleJudge: Sendable {
             rules: self.snapshot.evaluateRules(message, envelope: envelope),
             scan: ScanFindings(status: .off)
         )
-        let listed = self.snapshot.senders.matches(
+        let facts = SenderFacts(
             client: envelope.client.address,
+            helo: envelope.client.helo,
             reversePath: envelope.reversePath,
             headerFrom: SenderCheck.headerFrom(message)
         )
-        let decision = self.decider.decide(findings: findings, allowed: listed.allowed, denied: listed.denied)
+        let listed = SenderGate([self.snapshot.senders])
+            .match(facts, recipients: envelope.recipients.map(\.forwardPath), now: Int64(TransactionClock.milliseconds()))
+        let decision = self.decider.decide(findings: findings, match: listed)
         return DispositionChange.Verdict(disposition: decision.disposition, score: decision.score, hits: findings.hits)
     }
 

@@ -58,16 +58,14 @@ final class SessionCoordinator: SMTPSession {
         switch question {
         case .connected(let client):
             self.client = client
-            let refusal = self.snapshot.senders.connectionVerdict(client: client.address)
-            self.clientQuestion = refusal == nil ? self.snapshot.reputation?.begin(client) : nil
-            answer(refusal.map { .close($0) } ?? .proceed)
+            self.greet(answer)
         case .hello(let client):
             self.client = client
             answer(.capabilities(self.capabilities))
         case .mail(let command):
-            answer(.replies([self.begin(command)]))
+            self.begin(command, answer: answer)
         case .recipients(let recipients):
-            self.admit(recipients, answer: answer)
+            self.screen(recipients, answer: answer)
         case .data:
             answer(self.services.inspector.isOverloaded ? .replies([Self.overloaded]) : .proceed)
         case .message(let facts):
@@ -87,7 +85,25 @@ final class SessionCoordinator: SMTPSession {
         self.services.log.connectionClosed(summary)
     }
 
-    // MARK: - EHLO, MAIL
+    // MARK: - Connect, EHLO, MAIL
+
+    private func greet(_ answer: @escaping (ServerAnswer) -> Void) {
+        let lists = self.services.lists.gate(with: self.snapshot)
+        if let match = lists.atConnect(client: self.client.address, now: Self.now) {
+            self.services.log.refused(Self.hostDenied, client: self.client, by: .list(match))
+            answer(.close(Self.hostDenied))
+            return
+        }
+        self.count([self.snapshot.rates.connection(from: self.client.address)]) { overruns in
+            guard let overrun = overruns.compactMap({ $0 }).first else {
+                self.clientQuestion = self.snapshot.reputation?.begin(self.client)
+                answer(.proceed)
+                return
+            }
+            self.services.log.refused(overrun.reply, client: self.client, by: .limit(overrun))
+            answer(.close(overrun.reply))
+        }
+    }
 
     /// What every route can carry: a client that is told more would have its mail refused later.
     private var capabilities: ServerCapabilities {
@@ -107,63 +123,183 @@ final class SessionCoordinator: SMTPSession {
         return result
     }
 
-    private func begin(_ mail: MailCommand) -> SMTPReply {
-        if let refusal = self.snapshot.senders.mailVerdict(client: self.client.address, reversePath: mail.reversePath) {
-            return refusal
+    private func begin(_ mail: MailCommand, answer: @escaping (ServerAnswer) -> Void) {
+        let facts = SenderFacts(client: self.client.address, helo: self.client.helo, reversePath: mail.reversePath)
+        if let match = self.services.lists.gate(with: self.snapshot).atMail(facts, now: Self.now) {
+            self.services.log.refused(Self.senderDenied, client: self.client, from: mail.reversePath, by: .list(match))
+            answer(.replies([Self.senderDenied]))
+            return
         }
-        self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
-        self.transaction?.senderQuestion = self.snapshot.authentication?.begin(client: self.client, reversePath: mail.reversePath)
-        self.transaction?.reputationQuestion = self.snapshot.reputation?
-            .begin(self.client, reversePath: mail.reversePath, self.clientQuestion)
-        return Self.senderOK
+        self.count([self.snapshot.rates.message(from: self.client.address, sender: mail.reversePath)]) { overruns in
+            if let overrun = overruns.compactMap({ $0 }).first {
+                self.services.log.refused(overrun.reply, client: self.client, from: mail.reversePath, by: .limit(overrun))
+                answer(.replies([overrun.reply]))
+                return
+            }
+            self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
+            self.transaction?.senderQuestion = self.snapshot.authentication?
+                .begin(client: self.client, reversePath: mail.reversePath)
+            self.transaction?.reputationQuestion = self.snapshot.reputation?
+                .begin(self.client, reversePath: mail.reversePath, self.clientQuestion)
+            answer(.replies([Self.senderOK]))
+        }
     }
 
     // MARK: - RCPT
 
+    /// Lists and rates, before anything goes downstream.
+    private func screen(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
+        guard let transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
+        let sender = transaction.mail.reversePath
+        var facts = SenderFacts(client: self.client.address, helo: self.client.helo, reversePath: sender)
+        let ours = asked.map(\.forwardPath).filter { self.snapshot.recipients.group(for: $0) != nil }
+        self.spf(of: transaction, for: ours, facts) { spf in
+            facts.spf = spf
+            let lists = self.services.lists.gate(with: self.snapshot)
+            var refusals = [SMTPReply?](repeating: nil, count: asked.count)
+            for (index, recipient) in asked.enumerated() where ours.contains(recipient.forwardPath) {
+                guard let match = lists.atRecipient(facts, recipient: recipient.forwardPath, now: Self.now) else { continue }
+                refusals[index] = Self.senderDenied
+                self.services.log.refused(
+                    Self.senderDenied,
+                    client: self.client,
+                    from: sender,
+                    to: recipient.forwardPath,
+                    by: .list(match)
+                )
+            }
+            let charges = zip(asked, refusals).map { recipient, refusal -> [RateCharge] in
+                guard refusal == nil, ours.contains(recipient.forwardPath) else { return [] }
+                return self.snapshot.rates.recipient(recipient.forwardPath, from: self.client.address, sender: sender)
+            }
+            self.count(charges) { overruns in
+                for (index, overrun) in overruns.enumerated() {
+                    guard let overrun else { continue }
+                    refusals[index] = overrun.reply
+                    self.services.log.refused(
+                        overrun.reply,
+                        client: self.client,
+                        from: sender,
+                        to: asked[index].forwardPath,
+                        by: .limit(overrun)
+                    )
+                }
+                guard self.transaction?.id == transaction.id else {
+                    // The client has gone meanwhile.
+                    answer(.replies(asked.map { _ in Self.localError }))
+                    return
+                }
+                self.admit(asked, refusals: refusals, facts, answer: answer)
+            }
+        }
+    }
+
     /// Where what the DNS says can refuse, the first recipient waits for it. Recipients are refused, not the client: so postmaster
     /// stays within reach, and senders on the allow list.
-    private func admit(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
-        guard let transaction = self.transaction, let question = transaction.reputationQuestion,
-            let reputation = self.snapshot.reputation, reputation.policy.mayRefuse,
-            asked.contains(where: { !$0.isPostmaster && self.snapshot.recipients.group(for: $0.forwardPath) != nil }),
-            self.snapshot.senders.allow.match(client: self.client.address, reversePath: transaction.mail.reversePath) == nil
-        else { return self.add(asked, answer: answer) }
-        let promise = self.eventLoop.makePromise(of: ReputationFindings.self)
-        promise.completeWithTask { await question.value }
-        promise.futureResult.assumeIsolated().whenSuccess { findings in
+    private func admit(
+        _ asked: [Recipient],
+        refusals: [SMTPReply?],
+        _ facts: SenderFacts,
+        answer: @escaping (ServerAnswer) -> Void
+    ) {
+        let affected = asked.indices.filter { index in
+            refusals[index] == nil && !asked[index].isPostmaster
+                && self.snapshot.recipients.group(for: asked[index].forwardPath) != nil
+        }
+        guard let transaction = self.transaction, let question = transaction.reputationQuestion, !affected.isEmpty,
+            let reputation = self.snapshot.reputation, reputation.policy.mayRefuse
+        else { return self.add(asked, refusals: refusals, answer: answer) }
+        let senderQuestion = transaction.senderQuestion
+        self.onLoop {
+            let findings = await question.value
+            // An entry of the allow list may need SPF's word.
+            return (findings, reputation.refusal(findings) == nil ? nil : await senderQuestion?.value.mailFrom)
+        } then: { findings, spf in
             guard self.transaction?.id == transaction.id else {
                 return answer(.replies(asked.map { _ in Self.localError }))
             }
             guard let hit = reputation.refusal(findings), let reply = hit.action?.reply else {
-                return self.add(asked, answer: answer)
+                return self.add(asked, refusals: refusals, answer: answer)
+            }
+            var facts = facts
+            facts.spf = spf
+            let lists = self.services.lists.gate(with: self.snapshot)
+            var refusals = refusals
+            for index in affected {
+                let match = lists.match(facts, recipients: [asked[index].forwardPath], now: Self.now)
+                if match?.entry.action != .allow { refusals[index] = reply }
             }
             if self.transaction?.isRefusalTold == false {
                 self.transaction?.isRefusalTold = true
-                self.services.log.recipientsRefused(
+                self.services.log.refused(
+                    reply,
                     client: self.client,
-                    reversePath: transaction.mail.reversePath,
-                    reply: reply,
-                    reason: "\(hit.rule): \(hit.description)"
+                    from: transaction.mail.reversePath,
+                    by: .reputation("\(hit.rule): \(hit.description)")
                 )
             }
-            self.add(asked, refused: reply, answer: answer)
+            self.add(asked, refusals: refusals, answer: answer)
         }
     }
 
-    /// - Parameter refused: the answer to all but those that everybody may write to.
-    private func add(_ asked: [Recipient], refused: SMTPReply? = nil, answer: @escaping (ServerAnswer) -> Void) {
+    /// SPF's answer, where it can refuse somebody; else nil at once.
+    private func spf(
+        of transaction: Transaction,
+        for recipients: [ForwardPath],
+        _ facts: SenderFacts,
+        then resume: @escaping (SPFFinding?) -> Void
+    ) {
+        guard let question = transaction.senderQuestion,
+            self.services.lists.gate(with: self.snapshot).dependsOnSPF(facts, recipients: recipients, now: Self.now)
+        else {
+            resume(nil)
+            return
+        }
+        self.onLoop {
+            await question.value.mailFrom
+        } then: {
+            resume($0)
+        }
+    }
+
+    /// Takes the tokens of each event; nil for those that may go on.
+    private func count(_ events: [[RateCharge]], then resume: @escaping ([RateOverrun?]) -> Void) {
+        guard events.contains(where: { !$0.isEmpty }) else {
+            resume(events.map { _ in nil })
+            return
+        }
+        let rates = self.services.rates
+        self.onLoop {
+            await rates.take(events)
+        } then: {
+            resume($0)
+        }
+    }
+
+    /// Runs work that waits elsewhere and comes back to the event loop with its result.
+    private func onLoop<Result: Sendable>(
+        _ work: @escaping @Sendable () async -> Result,
+        then resume: @escaping (Result) -> Void
+    ) {
+        let promise = self.eventLoop.makePromise(of: Result.self)
+        promise.completeWithTask { await work() }
+        promise.futureResult.assumeIsolated().whenSuccess { resume($0) }
+    }
+
+    private static var now: Int64 { Int64(TransactionClock.milliseconds()) }
+
+    /// - Parameter refusals: replies to recipients that are refused already.
+    private func add(_ asked: [Recipient], refusals: [SMTPReply?], answer: @escaping (ServerAnswer) -> Void) {
         guard var transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
-        var replies = [SMTPReply?](repeating: nil, count: asked.count)
+        let lists = self.services.lists.gate(with: self.snapshot)
+        var replies = refusals
         var passed: [Int] = []
-        for (index, recipient) in asked.enumerated() {
-            guard let group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
+        for (index, recipient) in asked.enumerated() where refusals[index] == nil {
+            guard var group = self.snapshot.recipients.group(for: recipient.forwardPath) else {
                 replies[index] = Self.relayingDenied
                 continue
             }
-            if let refused, !recipient.isPostmaster {
-                replies[index] = refused
-                continue
-            }
+            group.lists = lists.scopeKey(of: recipient.forwardPath, client: self.client.address, now: Self.now)
             guard transaction.group == nil || transaction.group == group else {
                 replies[index] = Self.otherGroup
                 continue
@@ -280,6 +416,8 @@ extension RequestedAction {
 
 extension SessionCoordinator {
     private static let senderOK = SMTPReply.success(.ok, (1, 0), "Sender ok")
+    private static let hostDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "This host is not accepted here")
+    private static let senderDenied = SMTPReply.permanent(.mailboxUnavailable, (7, 1), "This sender is not accepted here")
     private static let relayingDenied = SMTPReply.permanent(.transactionFailed, (7, 1), "Relay access denied")
     private static let otherGroup = SMTPReply.transient(
         .insufficientStorage,

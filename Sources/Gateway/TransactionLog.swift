@@ -1,4 +1,5 @@
 import Logging
+import MailPolicy
 import MailTypes
 import SMTPServer
 
@@ -60,17 +61,30 @@ package struct TransactionLog: Sendable {
         if !rules.shadowHits.isEmpty { fields[.shadowHits] = .array(rules.shadowHits.map { "\($0.rule)" }) }
         if !rules.suspended.isEmpty { fields[.suspended] = .array(rules.suspended.map { "\($0)" }) }
         if !rules.cuts.isEmpty { fields[.cuts] = .array(rules.cuts.map { "\($0)" }) }
+        if let listed = summary.judgement.listed { fields[.list] = "\(listed.entry.action.rawValue) \(listed)" }
+        if let greylist = summary.judgement.greylist { fields[.greylist] = "\(greylist.word)" }
         if !decision.unchecked.isEmpty { fields[.unchecked] = .array(decision.unchecked.map { "\($0)" }) }
         self.logger.log(.info, "transaction", fields)
     }
 
-    /// Recipients were refused for what the DNS says of client or envelope.
-    func recipientsRefused(client: ClientIdentity, reversePath: ReversePath, reply: SMTPReply, reason: String) {
-        var fields: LogFields = [
-            .client: "\(client.address)", .from: "<\(reversePath)>", .reply: "\(reply)", .reason: "\(reason)",
-        ]
+    /// What was refused before a message could come.
+    func refused(
+        _ reply: SMTPReply,
+        client: ClientIdentity,
+        from: ReversePath? = nil,
+        to: ForwardPath? = nil,
+        by cause: EarlyCause
+    ) {
+        var fields: LogFields = [.client: "\(client.address)", .reply: "\(reply)"]
+        switch cause {
+        case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"
+        case .limit(let overrun): fields[.limit] = "\(overrun.charge.limit.description) (\(overrun.charge.key))"
+        case .reputation(let reason): fields[.reason] = "\(reason)"
+        }
         if let helo = client.helo { fields[.helo] = "\(helo)" }
-        self.logger.log(.info, "recipients refused", fields)
+        if let from { fields[.from] = "<\(from)>" }
+        if let to { fields[.to] = "<\(to)>" }
+        self.logger.log(.info, "refused", fields)
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {
@@ -90,5 +104,24 @@ package struct TransactionLog: Sendable {
 
     func warning(_ message: Logger.Message, id: TransactionID, error: String) {
         self.logger.log(.warning, message, [.id: "\(id)", .error: "\(error)"])
+    }
+}
+
+/// Why something was refused before its message came.
+enum EarlyCause {
+    case list(ListMatch)
+    case limit(RateOverrun)
+    /// The symbol that decided, and what the DNS said.
+    case reputation(String)
+}
+
+extension GreylistVerdict {
+    /// For the log.
+    fileprivate var word: String {
+        switch self {
+        case .known: "known"
+        case .returned: "returned"
+        case .delay(let seconds): "delayed \(seconds) s"
+        }
     }
 }

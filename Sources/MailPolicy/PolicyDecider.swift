@@ -35,8 +35,8 @@ package struct PolicyDecider: Sendable {
     ///   - denied: the deny-list entry that fits; `allowed` wins.
     package func decide(
         findings: Findings,
-        allowed: SenderList.Match? = nil,
-        denied: SenderList.Match? = nil
+        allowed: ListMatch? = nil,
+        denied: ListMatch? = nil
     ) -> PolicyDecision {
         let input = DecisionInput(decider: self, findings: findings, allowed: allowed, denied: denied)
         let line = input.firstLine()
@@ -49,6 +49,32 @@ package struct PolicyDecider: Sendable {
             keepsCopy: line.disposition == .reject && self.policy.keepRejected,
             unchecked: input.unchecked
         )
+    }
+
+    /// - Parameter match: the entry of the lists that decides.
+    package func decide(findings: Findings, match: ListMatch?) -> PolicyDecision {
+        self.decide(
+            findings: findings,
+            allowed: match?.entry.action == .allow ? match : nil,
+            denied: match?.entry.action == .deny ? match : nil
+        )
+    }
+
+    /// Whether a message is doubtful enough that its sender is asked to send it again: it would be delivered, all checks have
+    /// spoken, and its score is in the range. What a list allows is beyond doubt.
+    package func isDoubtful(_ decision: PolicyDecision, allowed: ListMatch?, greylist: GreylistSettings) -> Bool {
+        guard decision.disposition == .deliver || decision.disposition == .tag, allowed == nil else { return false }
+        return decision.score >= greylist.fromScore && decision.score < greylist.toScore
+    }
+
+    /// The decision on a doubtful message once it is known whether it was here before.
+    package func decide(_ decision: PolicyDecision, greylist verdict: GreylistVerdict) -> PolicyDecision {
+        guard case .delay(let seconds) = verdict else { return decision }
+        var delayed = decision
+        delayed.disposition = .defer
+        delayed.reason = "greylist: come again in \(seconds) s; \(decision.reason)"
+        delayed.reply = PolicyReply.greylisted(seconds: seconds)
+        return delayed
     }
 
     /// The action for a signature: the first pattern that fits, else the policy's own.
@@ -78,8 +104,8 @@ private struct Request {
 private struct DecisionInput {
     let policy: Policy
     let isAllowed: Bool
-    let allowed: SenderList.Match?
-    let denied: SenderList.Match?
+    let allowed: ListMatch?
+    let denied: ListMatch?
     let score: Double
     let ambiguity: Double
     /// Checks that found the message ambiguous, the strongest first.
@@ -90,7 +116,7 @@ private struct DecisionInput {
     let sender: SenderVerdict?
     let failures: [(check: String, failure: CheckFailure, action: FailurePolicy)]
 
-    init(decider: PolicyDecider, findings: Findings, allowed: SenderList.Match?, denied: SenderList.Match?) {
+    init(decider: PolicyDecider, findings: Findings, allowed: ListMatch?, denied: ListMatch?) {
         let policy = decider.policy
         self.policy = policy
         self.isAllowed = allowed != nil
@@ -169,7 +195,7 @@ private struct DecisionInput {
             if let line = self.refusal(among: self.requests.filter(\.isBuiltIn)) { return line }
         } else {
             if let denied = self.denied {
-                return Line(disposition: .reject, reason: "deny list: \(denied.description)", reply: PolicyReply.denied)
+                return Line(disposition: .reject, reason: "deny list: \(denied)", reply: PolicyReply.denied)
             }
             if let line = self.refusal(among: self.requests) ?? self.senderLine(.reject) ?? self.scoreLine(.reject) {
                 return line
@@ -190,7 +216,7 @@ private struct DecisionInput {
     }
 
     private var deliveryReason: String {
-        if let allowed { return "allow list: \(allowed.description)" }
+        if let allowed { return "allow list: \(allowed)" }
         guard let threshold = self.policy.tagScore ?? self.policy.holdScore ?? self.policy.rejectScore else {
             return "no threshold is set"
         }

@@ -25,6 +25,13 @@ package enum PolicyReply {
         "Message refused: this sender is not accepted here"
     )
 
+    /// RFC 6647 §3.1: a transient reply; when to come again is said for the people who read it.
+    package static func greylisted(seconds: Int) -> SMTPReply {
+        let minutes = (seconds + 59) / 60
+        let time = minutes == 1 ? "1 minute" : "\(minutes) minutes"
+        return .transient(.localError, (7, 1), "Greylisted: this message will be accepted when it is sent again in \(time)")
+    }
+
     /// - Parameter text: what the rule says, with a code of its own (`554 5.4.6 …`) or without; nil: the usual words.
     package static func refused(text: String?) -> SMTPReply {
         guard let text, !text.isEmpty else { return .permanent(.mailboxUnavailable, (7, 1), "Message refused by policy") }

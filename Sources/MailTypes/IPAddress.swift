@@ -53,6 +53,11 @@ package struct IPAddress: Hashable, Sendable, Comparable {
         self.isIPv4 ? self.low >> 24 == 127 : self == .loopback6
     }
 
+    /// The network that one customer usually has: /24 of IPv4, /64 of IPv6 (RFC 6177 §2: at least that much a site).
+    package var customerNetwork: IPNetwork {
+        IPNetwork(base: self, prefixLength: self.isIPv4 ? 24 : 64) ?? IPNetwork(self)
+    }
+
     package static func < (left: IPAddress, right: IPAddress) -> Bool {
         (left.isIPv4 ? 0 : 1, left.high, left.low) < (right.isIPv4 ? 0 : 1, right.high, right.low)
     }

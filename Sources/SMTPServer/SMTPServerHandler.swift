@@ -238,7 +238,9 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     private func admit(_ client: ClientIdentity) -> SMTPReply? {
         guard self.session == nil else { return nil }
         if self.refusedAtEntry != nil { return ServerReplies.serverBusy }
-        if self.gate.admit(client.address) != nil { return ServerReplies.tooManyConnections }
+        if let refusal = self.gate.admit(client.address) {
+            return refusal == .perNetwork ? ServerReplies.tooManyFromNetwork : ServerReplies.tooManyConnections
+        }
         self.admitted = client.address
         self.session = self.settings.makeSession(self.settings.loop, client)
         return nil

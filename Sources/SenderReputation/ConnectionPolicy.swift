@@ -142,9 +142,9 @@ extension ConnectionPolicy {
 
 extension ConnectionPolicy {
     /// Entries as hits: one for each list, with the weight that is farthest from zero.
-    package func hits(of entries: [ListEntry]) -> [Hit] {
+    package func hits(of entries: [DNSListEntry]) -> [Hit] {
         var order: [String] = []
-        var byList: [String: [ListEntry]] = [:]
+        var byList: [String: [DNSListEntry]] = [:]
         for entry in entries {
             if byList[entry.list] == nil { order.append(entry.list) }
             byList[entry.list, default: []].append(entry)
@@ -162,7 +162,7 @@ extension ConnectionPolicy {
     }
 
     /// The list whose entry weighs most, and the words of a refusal, where entries of the envelope alone ask for one.
-    private func refusal(by entries: [ListEntry]) -> (list: String, text: String)? {
+    private func refusal(by entries: [DNSListEntry]) -> (list: String, text: String)? {
         guard let threshold = self.listRejectScore else { return nil }
         let entries = entries.filter { $0.subject.isOfEnvelope }
         let score = self.hits(of: entries).reduce(0) { $0 + $1.score }

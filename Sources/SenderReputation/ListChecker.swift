@@ -3,10 +3,10 @@ import MailTypes
 /// What lists said.
 package struct ListFindings: Hashable, Sendable {
     /// In the order of the inquiries.
-    package var entries: [ListEntry]
+    package var entries: [DNSListEntry]
     package var failures: [ListFailure]
 
-    package init(entries: [ListEntry] = [], failures: [ListFailure] = []) {
+    package init(entries: [DNSListEntry] = [], failures: [ListFailure] = []) {
         self.entries = entries
         self.failures = failures
     }
@@ -64,7 +64,7 @@ package struct ListChecker<Resolver: DNSResolver>: Sendable {
                 result.failures.append(ListFailure(list: list.symbol, reason: reason))
             case .listed(let weight, let meaning):
                 result.entries.append(
-                    ListEntry(
+                    DNSListEntry(
                         list: list.symbol,
                         zone: "\(list.zone)",
                         subject: inquiry.subject,

@@ -3,6 +3,7 @@ enum JSONValue: Encodable {
     case text(String)
     case number(Int)
     case decimal(Double)
+    case boolean(Bool)
     case null
 
     func encode(to encoder: any Encoder) throws {
@@ -11,6 +12,7 @@ enum JSONValue: Encodable {
         case .text(let value): try container.encode(value)
         case .number(let value): try container.encode(value)
         case .decimal(let value): try container.encode(value)
+        case .boolean(let value): try container.encode(value)
         case .null: try container.encodeNil()
         }
     }

@@ -19,6 +19,8 @@ struct SettingReferenceTests {
             downstream: ["mail.internal:25"]
         policies: {default: {}}
         dns_lists: {lists: [{zone: bl.example.org, answers: [{match: 127.0.0.2}]}]}
+        greylist: {}
+        rates: [{per: client_address, limit: 1, window: 1s}]
         """
 
     /// The variable that sets a setting in `base`.

@@ -99,7 +99,7 @@ struct LogTests {
         #expect(
             Set(transactions[0].keys).subtracting(line)
                 == documented["Fields of transaction"]?.subtracting([
-                    "tls", "unchecked", "shadow_hits", "suspended", "cuts", "authentication", "dns",
+                    "tls", "unchecked", "list", "greylist", "shadow_hits", "suspended", "cuts", "authentication", "dns",
                 ])
         )
         #expect(transactions[0]["disposition"] as? String == "deliver")

@@ -51,7 +51,7 @@ extension IntegrationTests {
             #expect(try !gateway.reload())
             #expect(gateway.log.contains("no_such_setting"))
             #expect(try SMTPTestClient(port: gateway.port).send(TestMail().octets).code == 250)
-            file.top = ["lists: {deny: [sender.example]}"]
+            file.top = ["lists: {deny: [\"spoofable:sender.example\"]}"]
             try gateway.write(file)
             #expect(try gateway.reload())
             #expect(try SMTPTestClient(port: gateway.port).send(TestMail().octets).isPermanent)

@@ -30,60 +30,6 @@ struct DomainTableTests {
     }
 }
 
-@Suite("Sender lists")
-struct SenderListTests {
-    private let list = SenderList([
-        "Friend@Example.org", "partner.example", "*.partner.example", "192.0.2.0/24", "192.0.2.128/25", "2001:db8::/32",
-        "203.0.113.9", "@at.example",
-    ])
-
-    @Test(
-        "entries",
-        arguments: [
-            ("friend@example.org", true), ("example.org", true), ("*.example.org", true), ("@example.org", true),
-            ("10.0.0.0/8", true),
-            ("::1", true), ("org", false), ("*", false), ("a@", false), ("", false), ("10.0.0.0/40", false), ("1.2.3", false),
-            ("[192.0.2.1]", false),
-        ]
-    )
-    func entries(text: String, isEntry: Bool) {
-        #expect((SenderList.Entry(text) != nil) == isEntry)
-    }
-
-    @Test(
-        "reverse paths",
-        arguments: [
-            ("FRIEND@EXAMPLE.ORG", "Friend@Example.org"), ("other@example.org", nil), ("a@partner.example", "partner.example"),
-            ("a@x.y.partner.example", "*.partner.example"), ("a@notpartner.example", nil), ("x@at.example", "@at.example"),
-        ] as [(String, String?)]
-    )
-    func reversePaths(text: String, entry: String?) throws {
-        let address = try #require(MailAddress(text))
-        #expect(self.list.match(reversePath: .mailbox(address))?.entry == entry)
-        let byHeader = self.list.match(client: .loopback4, reversePath: .null, headerFrom: [address])
-        #expect(byHeader?.entry == entry)
-        #expect(byHeader.map(\.subject) == (entry == nil ? nil : .headerFrom))
-    }
-
-    @Test(
-        "clients: the narrowest network is named",
-        arguments: [
-            ("192.0.2.1", "192.0.2.0/24"), ("192.0.2.200", "192.0.2.128/25"), ("::ffff:192.0.2.1", "192.0.2.0/24"),
-            ("2001:db8:1::1", "2001:db8::/32"),
-            ("203.0.113.9", "203.0.113.9"), ("203.0.113.8", nil), ("::1", nil),
-        ] as [(String, String?)]
-    )
-    func clients(text: String, entry: String?) throws {
-        #expect(self.list.match(client: try #require(IPAddress(text)))?.entry == entry)
-    }
-
-    @Test("the null reverse path is on no list")
-    func null() {
-        #expect(self.list.match(reversePath: .null) == nil)
-        #expect(SenderList([]).isEmpty)
-    }
-}
-
 @Suite("Signature patterns")
 struct SignaturePatternTests {
     @Test(
@@ -98,37 +44,5 @@ struct SignaturePatternTests {
     )
     func matches(pattern: String, name: String, result: Bool) {
         #expect(SignaturePattern.matches(pattern, name) == result)
-    }
-}
-
-@Suite("Lists at connect and MAIL")
-struct SenderGateTests {
-    private static let client = IPAddress(v4: 0xc000_0201)
-    private static let sender = MailAddress("a@friend.example").map { ReversePath.mailbox($0) } ?? .null
-
-    @Test(
-        "as early as is right",
-        arguments: [
-            ([], ["192.0.2.0/24"], 554, 550), (["192.0.2.1"], ["192.0.2.0/24"], nil, nil),
-            (["friend.example"], ["192.0.2.0/24"], nil, nil),
-            (["other.example"], ["192.0.2.0/24"], nil, 550), ([], ["friend.example"], nil, 550),
-            (["192.0.2.0/24"], ["friend.example"], nil, nil),
-            ([], [], nil, nil),
-        ] as [([String], [String], Int?, Int?)]
-    )
-    func verdicts(allow: [String], deny: [String], connection: Int?, mail: Int?) {
-        let gate = SenderGate(allow: allow, deny: deny)
-        #expect(gate.connectionVerdict(client: Self.client)?.code == connection)
-        #expect(gate.mailVerdict(client: Self.client, reversePath: Self.sender)?.code == mail)
-    }
-
-    @Test("a From in the header can be denied, and never lets anything in")
-    func headerFrom() throws {
-        let gate = SenderGate(allow: ["friend.example"], deny: ["bad.example"])
-        let friend = try #require(MailAddress("a@friend.example"))
-        let bad = try #require(MailAddress("a@bad.example"))
-        #expect(gate.matches(client: Self.client, reversePath: .null, headerFrom: [friend]).allowed == nil)
-        #expect(gate.matches(client: Self.client, reversePath: .null, headerFrom: [bad]).denied?.subject == .headerFrom)
-        #expect(gate.matches(client: Self.client, reversePath: Self.sender, headerFrom: [bad]).allowed?.entry == "friend.example")
     }
 }

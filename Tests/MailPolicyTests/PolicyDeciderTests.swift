@@ -24,7 +24,8 @@ private func findings(
 private func decide(_ findings: Findings, _ policy: Policy = policy(), allowed: Bool = false, denied: Bool = false)
     -> PolicyDecision
 {
-    let match = SenderList.Match(entry: "example.org", subject: .reversePath)
+    let entry = ListEntry(id: "7", action: .allow, text: "example.org", subject: .domain("example.org"), comment: "ours")
+    let match = ListMatch(entry: entry, evidence: .spf("example.org"))
     return PolicyDecider(policy: policy).decide(findings: findings, allowed: allowed ? match : nil, denied: denied ? match : nil)
 }
 
@@ -184,7 +185,7 @@ struct PolicyDeciderTests {
 
     @Test("the allow list silences content and the deny list, not viruses and not what is missing")
     func lists() {
-        #expect(decide(findings(score: 99), allowed: true).reason == "allow list: example.org (reverse path)")
+        #expect(decide(findings(score: 99), allowed: true).reason == "allow list: 7 example.org (SPF of example.org): ours")
         #expect(decide(findings(action: .reject(text: nil)), allowed: true).disposition == .deliver)
         #expect(decide(findings(action: .defer(text: nil)), allowed: true).disposition == .deliver)
         #expect(decide(findings(), allowed: true, denied: true).disposition == .deliver)
@@ -193,7 +194,7 @@ struct PolicyDeciderTests {
         #expect(decide(findings(scan: .notScanned(.timedOut)), allowed: true).disposition == .defer)
         let denied = decide(findings(score: -50), denied: true)
         #expect(denied.disposition == .reject)
-        #expect(denied.reason == "deny list: example.org (reverse path)")
+        #expect(denied.reason == "deny list: 7 example.org (SPF of example.org): ours")
     }
 
     @Test("the allow list does not silence what a built-in check itself refuses")

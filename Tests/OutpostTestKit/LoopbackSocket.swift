@@ -39,6 +39,17 @@ public final class LoopbackSocket: Sendable {
         self.init(adopting: descriptor)
     }
 
+    /// Connects from another address of loopback: 127.0.0.`host`.
+    public convenience init(port: Int, fromHost host: UInt8) throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let isBound = Self.withAddress(port: 0, host: host, family: .v4) { bind(descriptor, $0, $1) } == 0
+        guard descriptor >= 0, isBound, Self.withAddress(port: port, family: .v4, { connect(descriptor, $0, $1) }) == 0 else {
+            if descriptor >= 0 { close(descriptor) }
+            throw Closed()
+        }
+        self.init(adopting: descriptor)
+    }
+
     deinit {
         close(self.descriptor)
     }
@@ -46,6 +57,7 @@ public final class LoopbackSocket: Sendable {
     /// Calls a socket function with the loopback address.
     static func withAddress(
         port: Int,
+        host: UInt8 = 1,
         family: Family,
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) -> Int32 {
@@ -54,7 +66,7 @@ public final class LoopbackSocket: Sendable {
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
             address.sin_port = in_port_t(port).bigEndian
-            address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+            address.sin_addr.s_addr = in_addr_t(0x7f00_0000 | UInt32(host)).bigEndian
             return withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
             }

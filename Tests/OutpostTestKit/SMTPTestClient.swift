@@ -28,6 +28,14 @@ public final class SMTPTestClient: Sendable {
         try self.command("EHLO \(helo)")
     }
 
+    /// Connects from 127.0.0.`host`, and says EHLO.
+    public init(port: Int, fromHost host: UInt8) throws {
+        self.socket = try LoopbackSocket(port: port, fromHost: host)
+        let greeting = try self.reply()
+        guard greeting.code == 220 else { throw ChildProgram.Failure("greeted with \(greeting)") }
+        try self.command("EHLO client.example.org")
+    }
+
     public func reply() throws -> Reply {
         var lines: [String] = []
         while true {

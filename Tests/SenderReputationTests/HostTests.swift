@@ -61,8 +61,8 @@ struct HostTests {
 
 @Suite("What is done about clients and envelopes")
 struct ConnectionPolicyTests {
-    private static func entry(_ list: String, _ subject: ListSubject, _ weight: Double) -> ListEntry {
-        ListEntry(
+    private static func entry(_ list: String, _ subject: ListSubject, _ weight: Double) -> DNSListEntry {
+        DNSListEntry(
             list: list,
             zone: "\(list.lowercased()).example",
             subject: subject,

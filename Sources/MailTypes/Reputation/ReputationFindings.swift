@@ -66,7 +66,7 @@ package enum ListSubject: String, Hashable, Sendable, CaseIterable {
 }
 
 /// One entry of a DNS list that was found.
-package struct ListEntry: Hashable, Sendable {
+package struct DNSListEntry: Hashable, Sendable {
     /// The list's symbol.
     package var list: String
     package var zone: String
@@ -127,7 +127,7 @@ package struct ReputationFindings: Hashable, Sendable {
     package var clientName: ClientNameFinding?
     package var helo: DomainFinding?
     package var sender: DomainFinding?
-    package var entries: [ListEntry]
+    package var entries: [DNSListEntry]
     package var failures: [ListFailure]
     /// What of it counts, in the words of rules.
     package var hits: [Hit]

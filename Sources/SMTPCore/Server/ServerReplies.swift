@@ -34,6 +34,11 @@ package enum ServerReplies {
     // MARK: - The server ends the session
 
     package static let earlyTalker = SMTPReply.permanent(.transactionFailed, (5, 1), "Client spoke before the greeting")
+    package static let tooManyFromNetwork = SMTPReply.transient(
+        .serviceUnavailable,
+        (7, 0),
+        "Too many connections from your network"
+    )
     package static let tooManyConnections = SMTPReply.transient(
         .serviceUnavailable,
         (7, 0),
