@@ -88,7 +88,7 @@ let package = Package(
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
                 "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
-                "SenderAuth", "DNSClient", nioCore,
+                "SenderAuth", "DNSClient", "DeflateKit", nioCore,
                 nioPosix,
                 logging,
             ]
@@ -101,7 +101,7 @@ let package = Package(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
-                "SMTPClient",
+                "SMTPClient", "SenderAuth",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
@@ -132,7 +132,7 @@ let package = Package(
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
-        tests("DNSClientTests", ["DNSClient", "MailTypes", "OutpostTestKit"]),
+        tests("DNSClientTests", ["DNSClient", "SenderAuth", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(
             "TLSTransportTests",

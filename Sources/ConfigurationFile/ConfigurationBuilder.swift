@@ -34,6 +34,7 @@ struct ConfigurationBuilder {
         if let section = root.section("authentication") {
             self.readAuthentication(section, into: &configuration.authentication)
         }
+        if let section = root.section("dmarc_reports") { self.readDMARCReports(section, into: &configuration.dmarcReports) }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
@@ -224,6 +225,19 @@ struct ConfigurationBuilder {
             seal.read("private_key", into: &result.privateKey, self.path)
             authentication.seal = result
         }
+    }
+
+    private func readDMARCReports(_ section: SettingSection, into reports: inout GatewayConfiguration.DMARCReports) {
+        section.read("enabled", into: &reports.isEnabled)
+        section.read("organization", into: &reports.organization)
+        section.read("email", into: &reports.email, SettingValue.mailbox)
+        section.read("sender", into: &reports.sender, SettingValue.mailbox)
+        section.read("contact", into: &reports.contact)
+        section.readList("relay", into: &reports.relay) { text throws(SettingProblem) in
+            try SettingValue.host(text, defaultPort: 25)
+        }
+        section.readChoice("relay_tls", into: &reports.relayTLS)
+        section.read("keep_days", into: &reports.keptDays)
     }
 
     private func readLists(_ section: SettingSection, into lists: inout GatewayConfiguration.Lists) {

@@ -28,6 +28,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
     /// Milliseconds for one question.
     package var dnsTimeoutMilliseconds: Int
     package var authentication: Authentication
+    package var dmarcReports = DMARCReports()
     /// The user (and its group) the process becomes after binding, when started as root; nil: stays.
     package var runAsUser: String?
 
@@ -93,6 +94,25 @@ package struct GatewayConfiguration: Hashable, Sendable {
             self.selector = selector
             self.privateKey = privateKey
         }
+    }
+
+    /// Reports for the owners of domains about mail in their name.
+    package struct DMARCReports: Hashable, Sendable {
+        package var isEnabled = false
+        package var organization = ""
+        /// In From of the reports, where questions about them go.
+        package var email: MailAddress?
+        /// The reports' envelope sender, where failures go; nil: `email`.
+        package var sender: MailAddress?
+        /// A page or a telephone number.
+        package var contact: String?
+        /// In order; empty: the downstream of the first domain.
+        package var relay: [Host] = []
+        package var relayTLS = DownstreamTLS.opportunistic
+        /// Days that what reports are made of is kept.
+        package var keptDays = 30
+
+        package init() {}
     }
 
     package struct TLS: Hashable, Sendable {

@@ -15,6 +15,7 @@ final class GatewayServices: Sendable {
     let inspector: MessageInspector
     let quarantine: Quarantine?
     let ruleHits: RuleHitCounter
+    let dmarc: DMARCCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -41,23 +42,31 @@ final class GatewayServices: Sendable {
         )
         self.quarantine = try Quarantine(configuration, logger: logger)
         self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
+        self.dmarc = DMARCCounter(
+            directory: configuration.dataDirectory,
+            keptDays: configuration.dmarcReports.keptDays,
+            logger: logger
+        )
     }
 
     func start() async throws {
         try await self.scanner.start()
         self.quarantine?.startRetention()
         self.ruleHits.start()
+        self.dmarc.start()
     }
 
     /// - Throws: when the new virus engine cannot run; the old one stays.
     func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async throws {
         if old.antivirus != new.antivirus { try await self.scanner.use(new) }
+        self.dmarc.keep(days: new.dmarcReports.keptDays)
     }
 
     func stop() async {
         self.quarantine?.stopRetention()
         await self.scanner.stop()
         await self.ruleHits.stop()
+        await self.dmarc.stop()
         try? await self.threads.shutdownGracefully()
     }
 }

@@ -23,6 +23,9 @@ package struct Judgement: Sendable {
     private var allowed: SenderList.Match?
     private var denied: SenderList.Match?
 
+    /// The sender is on the allow list.
+    var isAllowed: Bool { self.allowed != nil }
+
     init(
         local: LocalExamination.Outcome,
         scan: ScanFindings,

@@ -26,7 +26,8 @@ struct Outpost: AsyncParsableCommand {
             """,
         version: "outpost 0.1.0",
         subcommands: [
-            Serve.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self, Demo.self,
+            Serve.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self, DMARCCommand.self,
+            Demo.self,
         ]
     )
 }
