@@ -1,5 +1,6 @@
 import DNSClient
 import Foundation
+import MailMessage
 import MailTypes
 import OutpostTestKit
 import SenderAuth
@@ -17,7 +18,14 @@ struct DNSFaultTests {
     private let server: FaultyNameServer
     private let client: DNSClient
 
-    private static let zone: [String: FaultyNameServer.Behaviour] = [
+    /// Where keys and records of DMARC are: the fault of the domain is theirs, too.
+    private static let zone: [String: FaultyNameServer.Behaviour] = ["s1._domainkey.", "_dmarc."].reduce(into: faults) {
+        zone,
+        prefix in
+        for (name, behaviour) in faults { zone[prefix + name] = behaviour }
+    }
+
+    private static let faults: [String: FaultyNameServer.Behaviour] = [
         "good.test": .text([["v=spf1 -all"]]),
         "address.test": .address(0xc000_0207),
         "silent.test": .silence,
@@ -36,6 +44,11 @@ struct DNSFaultTests {
         "cut.test": .cutOff,
         "empty.test": .text([[]]),
         "mixed.test": .text([[], ["v=spf1 -all"]]),
+        "include-silent.test": .text([["v=spf1 include:silent.test -all"]]),
+        "include-servfail.test": .text([["v=spf1 include:servfail.test -all"]]),
+        "include-garbage.test": .text([["v=spf1 include:garbage.test -all"]]),
+        "include-itself.test": .text([["v=spf1 include:include-itself.test -all"]]),
+        "include-empty.test": .text([["v=spf1 include:empty.test -all"]]),
     ]
 
     init() throws {
@@ -85,7 +98,8 @@ struct DNSFaultTests {
         try await self.stillGood("long.test")
     }
 
-    @Test("A record without strings is none that can be used, and does not spoil those beside it")
+    /// RFC 1035 §3.3.14 wants at least one string: what has none is no message for the library, and nothing for a check.
+    @Test("A record without strings is none that can be used")
     func empty() async throws {
         for name in ["empty.test", "mixed.test"] {
             let (response, _) = try await self.ask(name)
@@ -144,5 +158,54 @@ struct DNSFaultTests {
         #expect(try await self.spf("long.test") == .none)
         #expect(try await self.spf("many.test") == .none)
         #expect(try await self.spf("good.test") == .fail)
+    }
+
+    @Test("SPF: faults below an include are temperror, one that goes in circles is permerror (RFC 7208 §5.2, §4.6.4)")
+    func include() async throws {
+        for name in ["silent", "servfail", "garbage", "empty"] {
+            #expect(try await self.spf("include-\(name).test") == .temperror, "\(name)")
+        }
+        #expect(try await self.spf("include-itself.test") == .permerror)
+    }
+
+    /// A signature that is right in form; it is never verified, because there is no key to be had.
+    private func message(from domain: String) -> SignedMessage {
+        // The digest of a body in relaxed form that is empty (RFC 6376 §3.4.4).
+        let signature =
+            "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=\(domain); s=s1; h=from; "
+            + "bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YWJj"
+        let lines = [signature, "From: ann@\(domain)", "To: bob@example.com", "", ""]
+        return SignedMessage(ParsedMessage(Array(lines.joined(separator: "\r\n").utf8)))
+    }
+
+    @Test(
+        "DKIM: a key that could not be had is temperror, one that is not there is permerror, in bounded time (RFC 6376 §6.1.2)",
+        arguments: [
+            ("silent.test", DKIMFinding.Result.temperror), ("servfail.test", .temperror), ("garbage.test", .temperror),
+            ("loop1.test", .temperror), ("empty.test", .temperror), ("many.test", .permerror), ("nothere.test", .permerror),
+        ]
+    )
+    func dkim(domain: String, expected: DKIMFinding.Result) async throws {
+        let start = ContinuousClock.now
+        let findings = await DKIMVerifier(resolver: self.client, time: 0).verify(self.message(from: domain))
+        #expect(findings.map(\.result) == [expected], "\(findings)")
+        #expect(ContinuousClock.now - start < Self.patience)
+        try await self.stillGood("the key of \(domain)")
+    }
+
+    @Test(
+        "DMARC: a record that could not be had is temperror, anything that is none is none (RFC 7489 §6.6.3)",
+        arguments: [
+            ("silent.test", DMARCFinding.Result.temperror), ("servfail.test", .temperror), ("loop1.test", .temperror),
+            ("empty.test", .temperror), ("many.test", .none), ("nothere.test", .none),
+        ]
+    )
+    func dmarc(domain: String, expected: DMARCFinding.Result) async throws {
+        let checker = DMARCChecker(resolver: self.client, discovery: .publicSuffixes(PublicSuffixList(Array("test\n".utf8))))
+        let start = ContinuousClock.now
+        let finding = await checker.check(from: [domain], spf: SPFFinding(.fail, identity: .mailfrom, domain: domain), dkim: [])
+        #expect(finding.result == expected, "\(finding)")
+        #expect(ContinuousClock.now - start < Self.patience)
+        try await self.stillGood("the record of \(domain)")
     }
 }
