@@ -180,3 +180,16 @@ if Context.environment["OUTPOST_FUZZING"] != nil {
         )
     )
 }
+
+// Programs that measure are there only for the scripts in `Benchmarks`.
+if Context.environment["OUTPOST_BENCHMARKS"] != nil {
+    package.products.append(.executable(name: "outpost-sender-benchmark", targets: ["outpost-sender-benchmark"]))
+    package.targets.append(
+        .executableTarget(
+            name: "outpost-sender-benchmark",
+            dependencies: ["MailTypes", "MailMessage", "SenderAuth"],
+            path: "Benchmarks/SenderBenchmark",
+            swiftSettings: settings
+        )
+    )
+}
