@@ -89,7 +89,7 @@ let package = Package(
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
                 "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
-                "SenderAuth", "SenderReputation", "DNSClient", nioCore,
+                "SenderAuth", "SenderReputation", "DNSClient", "DeflateKit", nioCore,
                 nioPosix,
                 logging,
             ]
@@ -102,7 +102,7 @@ let package = Package(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
-                "SMTPClient",
+                "SMTPClient", "SenderAuth",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
@@ -134,7 +134,7 @@ let package = Package(
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
         tests("SenderReputationTests", ["SenderReputation", "MailChecks", "MailTypes", "OutpostTestKit"]),
-        tests("DNSClientTests", ["DNSClient", "MailTypes", "OutpostTestKit"]),
+        tests("DNSClientTests", ["DNSClient", "SenderAuth", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(
             "TLSTransportTests",
@@ -179,6 +179,19 @@ if Context.environment["OUTPOST_FUZZING"] != nil {
             dependencies: ["MailTypes", "MailMessage", "MailRules", "SenderAuth", "SMTPCore", "ConfigurationFile", nioCore],
             path: "Fuzzing",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}
+
+// Programs that measure are there only for the scripts in `Benchmarks`.
+if Context.environment["OUTPOST_BENCHMARKS"] != nil {
+    package.products.append(.executable(name: "outpost-sender-benchmark", targets: ["outpost-sender-benchmark"]))
+    package.targets.append(
+        .executableTarget(
+            name: "outpost-sender-benchmark",
+            dependencies: ["MailTypes", "MailMessage", "SenderAuth"],
+            path: "Benchmarks/SenderBenchmark",
+            swiftSettings: settings
         )
     )
 }

@@ -44,6 +44,7 @@ struct ConfigurationBuilder {
             section.read("reject_score", into: &configuration.connectionChecks.policy.listRejectScore)
             self.readDNSLists(section, into: &configuration.dnsLists)
         }
+        if let section = root.section("dmarc_reports") { self.readDMARCReports(section, into: &configuration.dmarcReports) }
         if let section = root.section("lists") { self.readLists(section, into: &configuration.lists) }
         configuration.greylist = root.section("greylist").map(self.greylist)
         configuration.rates = root.sections("rates").map(self.rate)
@@ -262,6 +263,19 @@ struct ConfigurationBuilder {
         section.read("minimum_free", into: &spool.minimumFree)
         section.read("expire_after", into: &spool.expireSeconds)
         section.read("deliveries", into: &spool.deliveries)
+    }
+
+    private func readDMARCReports(_ section: SettingSection, into reports: inout GatewayConfiguration.DMARCReports) {
+        section.read("enabled", into: &reports.isEnabled)
+        section.read("organization", into: &reports.organization)
+        section.read("email", into: &reports.email, SettingValue.mailbox)
+        section.read("sender", into: &reports.sender, SettingValue.mailbox)
+        section.read("contact", into: &reports.contact)
+        section.readList("relay", into: &reports.relay) { text throws(SettingProblem) in
+            try SettingValue.host(text, defaultPort: 25)
+        }
+        section.readChoice("relay_tls", into: &reports.relayTLS)
+        section.read("keep_days", into: &reports.keptDays)
     }
 
     private func readLists(_ section: SettingSection, into lists: inout GatewayConfiguration.Lists) {

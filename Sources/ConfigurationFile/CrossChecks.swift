@@ -16,6 +16,7 @@ struct CrossChecks {
         self.checkRates()
         self.checkLimits()
         self.checkAntivirus()
+        self.checkDMARCReports()
     }
 
     private func isGiven(_ path: String) -> Bool { self.issues.positions[path] != nil }
@@ -166,6 +167,23 @@ struct CrossChecks {
             self.issues.report(
                 self.isGiven("limits.sessions_per_address") ? "limits.sessions_per_address" : "limits.sessions",
                 "one address is allowed more sessions (\(limits.sessionsPerAddress)) than there are in all (\(limits.sessions))"
+            )
+        }
+    }
+
+    private func checkDMARCReports() {
+        let reports = self.configuration.dmarcReports
+        guard reports.isEnabled else { return }
+        for (key, isThere) in [("organization", !reports.organization.isEmpty), ("email", reports.email != nil)] where !isThere {
+            // One that could not be read is reported already.
+            guard !self.isGiven("dmarc_reports.\(key)") else { continue }
+            self.issues.report("dmarc_reports", "names no `\(key)`", hint: "a report says who made it")
+        }
+        if !self.configuration.authentication.isEnabled {
+            self.issues.report(
+                "dmarc_reports.enabled",
+                "has no effect without `authentication.enabled`",
+                severity: .warning
             )
         }
     }

@@ -98,7 +98,8 @@ private struct Override {
             try self.applyInList(segment, rest, to: &node, type: .section, pattern: "\(pattern)[]")
         case .list(let item):
             try self.applyInList(segment, rest, to: &node, type: item, pattern: "\(pattern)[]")
-        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .clamd,
+        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .mailbox,
+            .clamd,
             .policyName:
             throw SettingProblem("names no setting: `\(pattern)` has nothing inside it")
         }

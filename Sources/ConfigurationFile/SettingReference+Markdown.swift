@@ -55,6 +55,7 @@ extension SettingType {
         case .network: "network"
         case .sender: "sender"
         case .domain: "domain"
+        case .mailbox: "address"
         case .clamd: "socket or host"
         case .policyName: "policy"
         case .list(let item): "list: \(item.words)"

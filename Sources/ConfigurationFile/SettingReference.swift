@@ -21,6 +21,8 @@ enum SettingType: Sendable {
     /// An address, a domain or a network.
     case sender
     case domain
+    /// `local@domain`.
+    case mailbox
     case clamd
     case policyName
     indirect case list(SettingType)
@@ -35,7 +37,8 @@ enum SettingType: Sendable {
     var isContainer: Bool {
         switch self {
         case .list, .section, .sections, .namedSections, .named: true
-        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .clamd,
+        case .text, .path, .score, .boolean, .number, .choice, .host, .listenAddress, .network, .sender, .domain, .mailbox,
+            .clamd,
             .policyName:
             false
         }
@@ -445,6 +448,34 @@ enum SettingReference {
             Setting("authentication.arc_seal.domain", .text, "The domain that seals."),
             Setting("authentication.arc_seal.selector", .text, "Where its key is published: `selector._domainkey.domain`."),
             Setting("authentication.arc_seal.private_key", .path, "The private key in PEM, of RSA or Ed25519."),
+            Setting("dmarc_reports", .section, "Reports for the owners of domains about mail in their name: `outpost dmarc report`."),
+            Setting("dmarc_reports.enabled", .boolean, "false", "Count messages whose domain asks for reports."),
+            Setting("dmarc_reports.organization", .text, "Who reports: the organization's name."),
+            Setting("dmarc_reports.email", .mailbox, "The reports' From; questions about them go there."),
+            Setting(
+                "dmarc_reports.sender",
+                .mailbox,
+                "The reports' envelope sender, to which failures go. Without it, `dmarc_reports.email`."
+            ),
+            Setting("dmarc_reports.contact", .text, "More about the reports, for their readers: a page or a telephone number."),
+            Setting(
+                "dmarc_reports.relay",
+                .list(.host(defaultPort: 25)),
+                "[]",
+                "Hosts that send the reports on to anywhere; in order. Without it the downstream of the first domain."
+            ),
+            Setting(
+                "dmarc_reports.relay_tls",
+                words(GatewayConfiguration.DownstreamTLS.self),
+                "opportunistic",
+                "As `downstream_tls`, for the relay."
+            ),
+            Setting(
+                "dmarc_reports.keep_days",
+                .number(.count, 2...400),
+                "30",
+                "Days that what reports are made of is kept."
+            ),
         ] + reputation + [
             Setting(
                 "lists",

@@ -129,6 +129,14 @@ enum SettingValue {
         return network
     }
 
+    /// An address with a domain that has a name.
+    static func mailbox(_ text: String) throws(SettingProblem) -> MailAddress {
+        guard let address = MailAddress(text), !address.domain.isEmpty, !address.domain.hasPrefix("[") else {
+            throw SettingProblem("`\(text)` is not an address", hint: "like postmaster@example.com")
+        }
+        return address
+    }
+
     /// A name of our own: no wildcard, no literal.
     static func hostname(_ text: String) throws(SettingProblem) -> String {
         let name = text.lowercased()

@@ -23,6 +23,9 @@ package final class DNSClient: DNSResolver {
     /// Questions on their way at once; more are answered with a failure at once, so that a flood cannot fill memory.
     static let maximumQuestions = 10_000
 
+    /// Records of one answer that are taken; the rest is not read.
+    package static var maximumRecords: Int { UnboundContext.maximumRecords }
+
     private typealias Question = AnswerCache.Question
 
     /// Who waits for a question that is on its way.

@@ -37,6 +37,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var dnsLists: DNSLists
     /// Rules may ask the DNS.
     package var rulesAskNetwork: Bool
+    package var dmarcReports = DMARCReports()
     /// The user (and its group) the process becomes after binding, when started as root; nil: stays.
     package var runAsUser: String?
 
@@ -117,6 +118,25 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var policy = ConnectionPolicy()
         /// Seconds for the questions about one client or one envelope; what is left then counts as not answered.
         package var budgetSeconds = 5
+
+        package init() {}
+    }
+
+    /// Reports for the owners of domains about mail in their name.
+    package struct DMARCReports: Hashable, Sendable {
+        package var isEnabled = false
+        package var organization = ""
+        /// In From of the reports, where questions about them go.
+        package var email: MailAddress?
+        /// The reports' envelope sender, where failures go; nil: `email`.
+        package var sender: MailAddress?
+        /// A page or a telephone number.
+        package var contact: String?
+        /// In order; empty: the downstream of the first domain.
+        package var relay: [Host] = []
+        package var relayTLS = DownstreamTLS.opportunistic
+        /// Days that what reports are made of is kept.
+        package var keptDays = 30
 
         package init() {}
     }

@@ -19,6 +19,7 @@ final class GatewayServices: Sendable {
     let lists: StoredLists
     let greylist: Greylist
     let rates: RateCounter
+    let dmarc: DMARCCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -49,6 +50,11 @@ final class GatewayServices: Sendable {
         self.lists = try StoredLists(directory: configuration.dataDirectory, logger: logger)
         self.greylist = Greylist(try GreylistDatabase(directory: configuration.dataDirectory), logger: logger)
         self.rates = RateCounter(RateMemory(), logger: logger)
+        self.dmarc = DMARCCounter(
+            directory: configuration.dataDirectory,
+            keptDays: configuration.dmarcReports.keptDays,
+            logger: logger
+        )
     }
 
     func start() async throws {
@@ -56,11 +62,13 @@ final class GatewayServices: Sendable {
         self.quarantine?.startRetention()
         self.ruleHits.start()
         self.lists.start()
+        self.dmarc.start()
     }
 
     /// - Throws: when the new virus engine cannot run; the old one stays.
     func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async throws {
         if old.antivirus != new.antivirus { try await self.scanner.use(new) }
+        self.dmarc.keep(days: new.dmarcReports.keptDays)
     }
 
     func stop() async {
@@ -68,6 +76,7 @@ final class GatewayServices: Sendable {
         await self.scanner.stop()
         await self.ruleHits.stop()
         await self.lists.stop()
+        await self.dmarc.stop()
         try? await self.threads.shutdownGracefully()
     }
 }

@@ -27,6 +27,9 @@ package struct Judgement: Sendable {
     /// By what the greylist knows the message; nil where it is not asked.
     let greylistKey: GreylistKey?
 
+    /// The sender is on the allow list.
+    var isAllowed: Bool { self.allowed != nil }
+
     init(
         local: LocalExamination.Outcome,
         scan: ScanFindings,

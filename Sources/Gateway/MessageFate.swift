@@ -164,6 +164,11 @@ final class MessageFate {
             self.completion?(reply)
             self.completion = nil
             self.services.ruleHits.count(judgement.findings.rules)
+            if self.snapshot.configuration.dmarcReports.isEnabled,
+                let observation = judgement.dmarcObservation(self.envelope, policy: self.policy)
+            {
+                self.services.dmarc.count(observation)
+            }
             if keepsCopy { self.keepCopy(judgement) }
         }
     }

@@ -37,12 +37,29 @@ package struct SenderAuthenticator<Resolver: DNSResolver>: Sendable {
         envelope: (mailFrom: SPFFinding?, helo: SPFFinding?),
         time: Int
     ) async -> AuthenticationFindings {
-        async let arc = ARCValidator(resolver: self.resolver).validate(message)
+        let validator = ARCValidator(resolver: self.resolver)
+        guard !message.fields(named: "arc-seal").isEmpty else {
+            // Most messages have no seal: there is nothing to wait for, and a task of its own costs more than to see that.
+            var findings = await self.examineSignatures(message, envelope: envelope, time: time)
+            findings.arc = await validator.validate(message)
+            return findings
+        }
+        async let arc = validator.validate(message)
+        var findings = await self.examineSignatures(message, envelope: envelope, time: time)
+        findings.arc = await arc
+        return findings
+    }
+
+    /// DKIM and DMARC.
+    private func examineSignatures(
+        _ message: SignedMessage,
+        envelope: (mailFrom: SPFFinding?, helo: SPFFinding?),
+        time: Int
+    ) async -> AuthenticationFindings {
         let dkim = await DKIMVerifier(resolver: self.resolver, time: time).verify(message)
         var findings = AuthenticationFindings(mailFrom: envelope.mailFrom, helo: envelope.helo, dkim: dkim)
         findings.dmarc = await DMARCChecker(resolver: self.resolver, discovery: self.discovery)
             .check(from: message.fromDomains, spf: envelope.mailFrom, dkim: dkim)
-        findings.arc = await arc
         return findings
     }
 }

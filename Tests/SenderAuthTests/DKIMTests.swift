@@ -2,8 +2,9 @@ import Foundation
 import MailMessage
 import MailTypes
 import OutpostTestKit
-import SenderAuth
 import Testing
+
+@testable import SenderAuth
 
 @Suite("DKIM")
 struct DKIMTests {
@@ -65,5 +66,21 @@ struct DKIMTests {
             zone.zone[name, default: []].append(.record(.txt, .text([Array(line[line.index(after: space)...].utf8)])))
         }
         return (zone, Array(text[end.upperBound...].replacing("\n", with: "\r\n").utf8))
+    }
+}
+
+@Suite("Keys that were read before")
+struct KeyMemoryTests {
+    @Test("A bounded number is kept, the same key is the same object, and what is no key never becomes one")
+    func bounds() throws {
+        let memory = KeyMemory()
+        func octets(_ number: Int) -> [UInt8] { (0..<32).map { UInt8(truncatingIfNeeded: number >> (8 * ($0 % 4))) } }
+        let first = try #require(memory.key(octets(1), isEd25519: true))
+        #expect(memory.key(octets(1), isEd25519: true) === first)
+        #expect(memory.key(octets(1), isEd25519: false) == nil)
+        #expect(memory.key([1, 2, 3], isEd25519: true) == nil)
+        for number in 0..<(5 * KeyMemory.capacity) { _ = memory.key(octets(number), isEd25519: true) }
+        #expect(memory.count <= 2 * KeyMemory.capacity)
+        #expect(memory.key([1, 2, 3], isEd25519: true) == nil)
     }
 }

@@ -114,7 +114,7 @@ struct BodyHash {
             emptyLines -= 1
             self.flushIfFull()
         }
-        if self.form == .simple {
+        if self.form == .simple || Self.isRelaxed(line) {
             self.pending += line
         } else {
             var isSpace = false
@@ -129,6 +129,20 @@ struct BodyHash {
             }
         }
         self.pending += [0x0d, 0x0a]
+        return true
+    }
+
+    /// Whether a line's white space is single spaces already, as in most lines of most mail: then it is copied in one piece.
+    private static func isRelaxed(_ line: ArraySlice<UInt8>) -> Bool {
+        let octets = line.span
+        var wasSpace = false
+        for index in octets.indices {
+            let octet = octets[index]
+            if octet == 0x09 { return false }
+            let isSpace = octet == 0x20
+            if isSpace, wasSpace { return false }
+            wasSpace = isSpace
+        }
         return true
     }
 

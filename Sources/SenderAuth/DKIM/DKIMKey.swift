@@ -1,4 +1,5 @@
 import OpenSSLKit
+import Synchronization
 
 /// A published key (RFC 6376 §3.6.1).
 struct DKIMKey: Sendable {
@@ -40,10 +41,56 @@ struct DKIMKey: Sendable {
         self.isTesting = flags.contains("y")
         self.isStrict = flags.contains("s")
         guard let octets = Base64.decode(data) else { throw .malformed("p= is no base 64") }
-        guard let key = type == "ed25519" ? VerificationKey(ed25519: octets) : VerificationKey(rsa: octets) else {
+        guard let key = KeyMemory.shared.key(octets, isEd25519: type == "ed25519") else {
             throw .malformed("p= holds no \(type) key")
         }
         if type == "rsa", key.bits < Self.minimumRSABits { throw .unsuitable("an RSA key of only \(key.bits) bits") }
         self.key = key
     }
+}
+
+/// Keys that were read already, by what was published. The same octets always give the same key, so it makes no difference but in
+/// time: OpenSSL takes longer to read an RSA key than to verify with it, and most mail is signed with few keys.
+///
+/// Two halves, as in a cache of answers: when the younger one is full it becomes the older one, and what was not used in that
+/// time is gone.
+final class KeyMemory: Sendable {
+    static let shared = KeyMemory()
+
+    /// Keys in each half: some 4 KB each, 4 MB in all.
+    static let capacity = 512
+    /// Octets of a key that is kept; RSA with 4,096 bits has 550.
+    static let maximumOctets = 1_200
+
+    private struct Published: Hashable {
+        var octets: [UInt8]
+        var isEd25519: Bool
+    }
+
+    private struct Halves {
+        var young: [Published: VerificationKey] = [:]
+        var old: [Published: VerificationKey] = [:]
+    }
+
+    private let halves = Mutex(Halves())
+
+    /// nil if the octets are no key.
+    func key(_ octets: [UInt8], isEd25519: Bool) -> VerificationKey? {
+        let published = Published(octets: octets, isEd25519: isEd25519)
+        if let known = self.halves.withLock({ $0.young[published] }) { return known }
+        let old = self.halves.withLock { $0.old[published] }
+        guard let key = old ?? (isEd25519 ? VerificationKey(ed25519: octets) : VerificationKey(rsa: octets)) else { return nil }
+        guard octets.count <= Self.maximumOctets else { return key }
+        self.halves.withLock { halves in
+            if halves.young.count >= Self.capacity {
+                halves.old = halves.young
+                halves.young = [:]
+            }
+            halves.young[published] = key
+        }
+        return key
+    }
+
+    /// Keys that are kept; for tests.
+    var count: Int { self.halves.withLock { $0.young.count + $0.old.count } }
 }

@@ -1,0 +1,209 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A DNS server on loopback, UDP and TCP, that does for each name what a test wants: mostly something that a server should not.
+public final class FaultyNameServer: Sendable {
+    /// What a question for a name is answered with.
+    public enum Behaviour: Sendable {
+        /// TXT records, each a list of strings; a record of no strings is one that the standard forbids.
+        case text([[String]])
+        /// So many TXT records of one character, over TCP; a message holds about 4,600.
+        case manyTexts(Int)
+        case address(UInt32)
+        case alias(String)
+        case noName
+        /// Nothing at all.
+        case silence
+        case failure(UInt8)
+        /// Over UDP it says that the answer is too long (TC); over TCP comes the other, or, for nil, nothing and the connection's end.
+        indirect case truncated(Behaviour?)
+        case wrongID
+        /// Octets that are no DNS message.
+        case garbage
+        /// A header that promises more than the message has.
+        case cutOff
+        /// The other after so many seconds.
+        indirect case slow(Double, Behaviour)
+    }
+
+    /// Names and how often they were asked for; the threads keep it.
+    private final class Zone: Sendable {
+        private let behaviours: [String: Behaviour]
+        private let questions = Mutex<[String: Int]>([:])
+
+        init(_ behaviours: [String: Behaviour]) {
+            self.behaviours = behaviours
+        }
+
+        func count(_ name: String) -> Int { self.questions.withLock { $0[name] ?? 0 } }
+
+        func behaviour(of name: String) -> Behaviour {
+            self.questions.withLock { $0[name, default: 0] += 1 }
+            return self.behaviours[name] ?? .noName
+        }
+    }
+
+    public let port: Int
+    private let udp: Int32
+    private let tcp: Int32
+    private let zone: Zone
+
+    /// - Parameter zone: by name in lower case, without a dot at the end. Names that are not there do not exist.
+    public init(_ zone: [String: Behaviour]) throws {
+        (self.tcp, self.port) = try LoopbackSocket.listening()
+        let udp = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        guard udp >= 0, LoopbackSocket.withAddress(port: self.port, family: .v4, { bind(udp, $0, $1) }) == 0 else {
+            close(self.tcp)
+            if udp >= 0 { close(udp) }
+            throw LoopbackSocket.Closed()
+        }
+        self.udp = udp
+        let zone = Zone(zone)
+        self.zone = zone
+        Thread { Self.serveDatagrams(udp, zone) }.start()
+        Thread { [tcp] in Self.serveStreams(tcp, zone) }.start()
+    }
+
+    deinit {
+        shutdown(self.tcp, Int32(SHUT_RDWR))
+        shutdown(self.udp, Int32(SHUT_RDWR))
+        close(self.tcp)
+        close(self.udp)
+    }
+
+    /// How often a name was asked for, over UDP and TCP.
+    public func questions(for name: String) -> Int { self.zone.count(name) }
+
+    // MARK: - Transports
+
+    private static func serveDatagrams(_ socket: Int32, _ zone: Zone) {
+        while true {
+            var buffer = [UInt8](repeating: 0, count: 4_096)
+            var peer = sockaddr_in()
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let count = withUnsafeMutablePointer(to: &peer) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    recvfrom(socket, &buffer, buffer.count, 0, $0, &size)
+                }
+            }
+            guard count > 0 else { return }
+            guard let query = DNSQuery(Array(buffer[..<count])) else { continue }
+            let address = peer
+            self.answer(query, zone.behaviour(of: query.name), isStream: false) { octets in
+                var target = address
+                _ = withUnsafePointer(to: &target) { pointer in
+                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        sendto(socket, octets, octets.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
+            }
+        }
+    }
+
+    private static func serveStreams(_ listener: Int32, _ zone: Zone) {
+        while true {
+            let accepted = accept(listener, nil, nil)
+            guard accepted >= 0 else { return }
+            let socket = LoopbackSocket(adopting: accepted)
+            Thread {
+                var head = [UInt8](repeating: 0, count: 2)
+                while recv(socket.descriptor, &head, 2, Int32(MSG_WAITALL)) == 2 {
+                    var buffer = [UInt8](repeating: 0, count: Int(head[0]) << 8 | Int(head[1]))
+                    guard recv(socket.descriptor, &buffer, buffer.count, Int32(MSG_WAITALL)) == buffer.count,
+                        let query = DNSQuery(buffer)
+                    else { return }
+                    let what = zone.behaviour(of: query.name)
+                    if case .truncated(nil) = what { return }
+                    self.answer(query, what, isStream: true) { octets in
+                        socket.write([UInt8(octets.count >> 8), UInt8(octets.count & 0xff)] + octets)
+                    }
+                }
+            }.start()
+        }
+    }
+
+    private static func answer(
+        _ query: DNSQuery,
+        _ behaviour: Behaviour,
+        isStream: Bool,
+        send: @escaping @Sendable ([UInt8]) -> Void
+    ) {
+        switch behaviour {
+        case .silence: break
+        case .truncated(let other):
+            if isStream, let other {
+                self.answer(query, other, isStream: true, send: send)
+            } else {
+                send(query.reply(flags: 0x8380))
+            }
+        case .slow(let seconds, let other):
+            // Others are answered meanwhile.
+            Thread {
+                Thread.sleep(forTimeInterval: seconds)
+                self.answer(query, other, isStream: isStream, send: send)
+            }.start()
+        case .manyTexts where !isStream: send(query.reply(flags: 0x8380))
+        case .manyTexts(let count):
+            send(query.reply(records: (0..<count).map { (16, [1, UInt8(0x61 + $0 % 26)]) }))
+        case .text(let records):
+            let isAsked = query.type == 16
+            send(
+                query.reply(
+                    records: isAsked
+                        ? records.map { (type: UInt16(16), data: $0.flatMap { [UInt8($0.utf8.count)] + $0.utf8 }) } : []
+                )
+            )
+        case .address(let value):
+            let octets = [UInt8(value >> 24), UInt8(value >> 16 & 0xff), UInt8(value >> 8 & 0xff), UInt8(value & 0xff)]
+            let records = [(type: UInt16(1), data: octets)]
+            send(query.reply(records: query.type == 1 ? records : []))
+        case .alias(let target): send(query.reply(records: [(type: 5, data: DNSQuery.wire(target))]))
+        case .noName: send(query.reply(flags: 0x8183))
+        case .failure(let code): send(query.reply(flags: 0x8180 | UInt16(code)))
+        case .wrongID: send(query.reply(id: query.id &+ 1, records: [(16, [4] + Array("fake".utf8))]))
+        case .garbage: send((0..<60).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) })
+        case .cutOff: send(Array(query.reply(records: [(16, [200, 0x61])]).dropLast(1)))
+        }
+    }
+}
+
+/// As much of the DNS' messages as the server needs (RFC 1035 §4.1).
+private struct DNSQuery: Sendable {
+    let id: UInt16
+    let name: String
+    let type: UInt16
+    /// Name, type and class as they came.
+    private let question: [UInt8]
+
+    init?(_ octets: [UInt8]) {
+        guard octets.count >= 17, octets[2] & 0x80 == 0 else { return nil }
+        self.id = UInt16(octets[0]) << 8 | UInt16(octets[1])
+        var labels: [String] = []
+        var index = 12
+        while index < octets.count, octets[index] > 0 {
+            let end = index + 1 + Int(octets[index])
+            guard octets[index] < 64, end < octets.count else { return nil }
+            labels.append(String(decoding: octets[(index + 1)..<end], as: UTF8.self).lowercased())
+            index = end
+        }
+        guard index + 5 <= octets.count else { return nil }
+        self.name = labels.joined(separator: ".")
+        self.type = UInt16(octets[index + 1]) << 8 | UInt16(octets[index + 2])
+        self.question = Array(octets[12..<(index + 5)])
+    }
+
+    func reply(id: UInt16? = nil, flags: UInt16 = 0x8180, records: [(type: UInt16, data: [UInt8])] = []) -> [UInt8] {
+        func two(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
+        var octets = two(id ?? self.id) + two(flags) + two(1) + two(UInt16(records.count)) + two(0) + two(0) + self.question
+        for record in records {
+            // The name is that of the question; a minute to live.
+            octets += [0xc0, 12] + two(record.type) + two(1) + [0, 0, 0, 60] + two(UInt16(record.data.count)) + record.data
+        }
+        return octets
+    }
+
+    static func wire(_ name: String) -> [UInt8] {
+        name.split(separator: ".").flatMap { [UInt8($0.utf8.count)] + $0.utf8 } + [0]
+    }
+}
