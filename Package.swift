@@ -65,6 +65,7 @@ let package = Package(
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
+        layer("DeliveryCore", ["MailTypes"]),
         layer("SenderAuth", ["MailTypes", "MailMessage", "OpenSSLKit"]),
 
         // 3: edges
@@ -133,6 +134,7 @@ let package = Package(
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
         tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
         tests("DNSClientTests", ["DNSClient", "MailTypes", "OutpostTestKit"]),
+        tests("DeliveryCoreTests", ["DeliveryCore", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(
             "TLSTransportTests",
