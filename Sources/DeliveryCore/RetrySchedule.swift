@@ -105,6 +105,7 @@ package struct RetrySchedule: Sendable {
     /// The attempt was given up before anything was learnt: the message was withdrawn, or a fault of our own.
     package mutating func withdrawn(_ attempt: Attempt, at now: ContinuousClock.Instant) {
         guard attempt.isProbe, attempt.era == self.era, case .probing(let failures) = self.state else { return }
+        self.era += 1
         self.state = .away(failures: failures, probe: now)
     }
 

@@ -16,7 +16,7 @@ struct OtherParserTests {
     private static let script = """
         import email, email.policy, sys
         message = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default.clone(utf8=True))
-sys.stdout.reconfigure(errors="surrogateescape")
+        sys.stdout.reconfigure(errors="surrogateescape")
         def show(part, depth):
             defects = list(part.defects)
             for value in part.values():

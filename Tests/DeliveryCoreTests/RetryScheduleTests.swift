@@ -105,8 +105,10 @@ struct RetryScheduleTests {
         schedule.withdrawn(probe, at: now)
         #expect(schedule.failures == 1)
         #expect(try self.attempt(schedule.askLeave(at: now)).isProbe)
-        // Twice is once.
+        // What became of the first is told twice: the second probe is still under way.
         schedule.withdrawn(probe, at: now)
+        schedule.failed(probe, at: now, using: &self.random)
+        #expect(schedule.askLeave(at: now) == .waitForProbe)
     }
 }
 
