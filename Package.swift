@@ -65,6 +65,7 @@ let package = Package(
         layer("MailChecks", ["MailTypes", "MailMessage"]),
         layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
         layer("MailPolicy", ["MailTypes"]),
+        layer("DeliveryCore", ["MailTypes"]),
         layer("SenderAuth", ["MailTypes", "MailMessage", "OpenSSLKit"]),
         layer("SenderReputation", ["MailTypes", "MailChecks"]),
 
@@ -89,7 +90,7 @@ let package = Package(
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
                 "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
-                "SenderAuth", "SenderReputation", "DNSClient", "DeflateKit", nioCore,
+                "SenderAuth", "SenderReputation", "DNSClient", "DeliveryCore", "DeflateKit", nioCore,
                 nioPosix,
                 logging,
             ]
@@ -135,6 +136,7 @@ let package = Package(
         tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
         tests("SenderReputationTests", ["SenderReputation", "MailChecks", "MailTypes", "OutpostTestKit"]),
         tests("DNSClientTests", ["DNSClient", "SenderAuth", "MailMessage", "MailTypes", "OutpostTestKit"]),
+        tests("DeliveryCoreTests", ["DeliveryCore", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailPolicyTests", ["MailPolicy", "MailTypes", "OutpostTestKit"]),
         tests(
             "TLSTransportTests",

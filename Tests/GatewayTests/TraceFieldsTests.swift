@@ -17,7 +17,7 @@ struct TraceFieldsTests {
         ]
     )
     func dates(_ seconds: Int, _ text: String) {
-        #expect(MailDate.text(secondsSince1970: seconds) == text)
+        #expect(MessageDate.text(secondsSince1970: seconds) == text)
     }
 
     private static func fields(

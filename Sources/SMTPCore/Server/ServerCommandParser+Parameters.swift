@@ -67,7 +67,7 @@ extension ServerCommandParser {
                 else { throw .badParameter }
                 result.ret = value
             case "ENVID" where offered.dsn:
-                guard let value = parameter.value, value.count <= self.envidLength, self.xtextDecoded(value) != nil
+                guard let value = parameter.value, value.count <= self.envidLength, XText.decode(value) != nil
                 else { throw .badParameter }
                 result.envid = String(decoding: value, as: UTF8.self)
             default:
@@ -111,40 +111,6 @@ extension ServerCommandParser {
         guard value.count <= self.orcptLength, let separator = value.firstIndex(of: UInt8(ascii: ";")) else { return false }
         let address = value[(separator + 1)...]
         guard self.isKeyword(value[..<separator]), !address.isEmpty else { return false }
-        return self.xtextDecoded(address) != nil || allowUTF8 && address.allSatisfy { $0 > 0x20 && $0 != 0x7f }
-    }
-
-    /// `xtext = *( xchar / hexchar )`, `hexchar = "+" 2(DIGIT / "A"..."F")` (RFC 3461 §4); nil when it is not that.
-    /// Lower-case hex digits are let pass: some proxies send them in XCLIENT.
-    package static func xtextDecoded(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
-        var result: [UInt8] = []
-        result.reserveCapacity(bytes.count)
-        var index = bytes.startIndex
-        while index < bytes.endIndex {
-            let byte = bytes[index]
-            switch byte {
-            case UInt8(ascii: "+"):
-                guard index + 2 < bytes.endIndex, let high = self.hexDigit(bytes[index + 1]),
-                    let low = self.hexDigit(bytes[index + 2])
-                else { return nil }
-                result.append(high << 4 | low)
-                index += 3
-            case UInt8(ascii: "="), 0...0x20, 0x7f...:
-                return nil
-            default:
-                result.append(byte)
-                index += 1
-            }
-        }
-        return result
-    }
-
-    private static func hexDigit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        default: nil
-        }
+        return XText.decode(address) != nil || allowUTF8 && address.allSatisfy { $0 > 0x20 && $0 != 0x7f }
     }
 }

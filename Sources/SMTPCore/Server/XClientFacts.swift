@@ -29,7 +29,7 @@ package struct XClientFacts: Hashable, Sendable {
         guard !words.isEmpty else { throw .missingArgument }
         for word in words {
             guard let equals = word.firstIndex(of: UInt8(ascii: "=")),
-                let octets = ServerCommandParser.xtextDecoded(word[(equals + 1)...]),
+                let octets = XText.decode(word[(equals + 1)...]),
                 let value = String(validating: octets, as: UTF8.self),
                 !value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f })
             else { throw .badParameter }
