@@ -448,7 +448,11 @@ enum SettingReference {
             Setting("authentication.arc_seal.domain", .text, "The domain that seals."),
             Setting("authentication.arc_seal.selector", .text, "Where its key is published: `selector._domainkey.domain`."),
             Setting("authentication.arc_seal.private_key", .path, "The private key in PEM, of RSA or Ed25519."),
-            Setting("dmarc_reports", .section, "Reports for the owners of domains about mail in their name: `outpost dmarc report`."),
+            Setting(
+                "dmarc_reports",
+                .section,
+                "Reports for the owners of domains about mail in their name: `outpost dmarc report`."
+            ),
             Setting("dmarc_reports.enabled", .boolean, "false", "Count messages whose domain asks for reports."),
             Setting("dmarc_reports.organization", .text, "Who reports: the organization's name."),
             Setting("dmarc_reports.email", .mailbox, "The reports' From; questions about them go there."),

@@ -171,7 +171,7 @@ package final class DMARCReporting: Sendable {
             report: report,
             compressed: compressed,
             to: granted.address,
-            date: MailDate.text(secondsSince1970: TransactionClock.seconds())
+            date: MessageDate.text(secondsSince1970: TransactionClock.seconds())
         ).bytes
         // The whole message counts: whatever the owner meant by the report's size, this is not below it.
         if let limit = [destination.limit, granted.limit].compactMap({ $0 }).min(), mail.count > limit {

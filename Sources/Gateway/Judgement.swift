@@ -28,7 +28,7 @@ package struct Judgement: Sendable {
     let greylistKey: GreylistKey?
 
     /// The sender is on the allow list.
-    var isAllowed: Bool { self.allowed != nil }
+    var isAllowed: Bool { self.listed?.entry.action == .allow }
 
     init(
         local: LocalExamination.Outcome,

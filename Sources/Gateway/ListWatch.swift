@@ -94,7 +94,11 @@ final class ListWatch: Sendable {
         }
         for (symbol, reason) in changes {
             if let reason {
-                logger?.log(.warning, "DNS list is switched off: it fails its test", [.dnsList: "\(symbol)", .error: "\(reason)"])
+                logger?.log(
+                    .warning,
+                    "DNS list is switched off: it fails its test",
+                    [.dnsList: "\(symbol)", .error: "\(reason)"]
+                )
             } else {
                 logger?.log(.notice, "DNS list works again", [.dnsList: "\(symbol)"])
             }
@@ -114,7 +118,11 @@ final class ListWatch: Sendable {
             return (new, state.logger)
         }
         for failure in new {
-            logger?.log(.warning, "DNS list gave no answer that counts", [.dnsList: "\(failure.list)", .error: "\(failure.reason)"])
+            logger?.log(
+                .warning,
+                "DNS list gave no answer that counts",
+                [.dnsList: "\(failure.list)", .error: "\(failure.reason)"]
+            )
         }
     }
 }
