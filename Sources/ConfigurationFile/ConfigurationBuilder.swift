@@ -262,7 +262,11 @@ struct ConfigurationBuilder {
         section.read("max_messages", into: &spool.maxMessages)
         section.read("minimum_free", into: &spool.minimumFree)
         section.read("expire_after", into: &spool.expireSeconds)
+        section.read("delay_warning_after", into: &spool.delayWarningSeconds)
         section.read("deliveries", into: &spool.deliveries)
+        section.readList("relay", into: &spool.relay) { text throws(SettingProblem) in
+            try SettingValue.host(text, defaultPort: 25)
+        }
     }
 
     private func readDMARCReports(_ section: SettingSection, into reports: inout GatewayConfiguration.DMARCReports) {

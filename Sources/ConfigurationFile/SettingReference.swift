@@ -742,6 +742,18 @@ enum SettingReference {
             "5d",
             "When a message that could not be delivered is given up. RFC 5321 §4.5.4.1 asks for 4 to 5 days at least."
         ),
+        Setting(
+            "spool.delay_warning_after",
+            .number(.seconds, 0...8_640_000),
+            "4h",
+            "When the sender of a message that still waits is told so, once; 0 for never."
+        ),
+        Setting(
+            "spool.relay",
+            .list(.host(defaultPort: 25)),
+            "[]",
+            "Hosts that notices to senders go to, in order. Without it those that MX records name."
+        ),
         Setting("spool.deliveries", .number(.count, 1...1_000), "10", "Messages that are handed to one server at once."),
         Setting("quarantine", .section, "What is kept for review."),
         Setting("quarantine.keep", .number(.days, 1...3_650), "30d", "How long held messages are kept."),

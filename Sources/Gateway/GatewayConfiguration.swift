@@ -352,8 +352,13 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var minimumFree = 256 * 1_048_576
         /// Seconds after which a message is given up. RFC 5321 §4.5.4.1 asks for 4 to 5 days.
         package var expireSeconds = 5 * 86_400
+        /// Seconds after which a sender is told that the message still waits; 0: never. RFC 5321 §4.5.4.1 leaves it open; 4 hours are
+        /// what mail servers have long done.
+        package var delayWarningSeconds = 4 * 3_600
         /// Messages that are handed to one route at once.
         package var deliveries = 10
+        /// Hosts that notices to senders go to, in order; empty: those that MX records name.
+        package var relay: [Host] = []
 
         package init() {}
     }

@@ -33,7 +33,7 @@ package final class GatewaySnapshot: Sendable {
     let sealer: ARCSealer?
     /// nil: nothing is asked about clients, envelopes and links.
     let reputation: ClientReputation?
-    private let resolver: (any DNSResolver)?
+    let resolver: (any DNSResolver)?
     private let currentPrefilters: Mutex<RulePrefilters>
 
     package init(

@@ -1,4 +1,5 @@
 import ContentStorage
+import DeliveryCore
 import Logging
 import MailPolicy
 import MailStore
@@ -212,8 +213,7 @@ final class MessageFate {
     private func spool(_ judgement: Judgement) {
         var record = self.record(judgement, kind: .held)
         record.prefix = self.prefix(judgement)
-        let authentication = judgement.findings.authentication
-        let isForged = authentication?.mailFrom?.result == .fail || authentication?.dmarc.result == .fail
+        let isForged = SenderStanding(self.envelope.reversePath, judgement.findings.authentication) == .forged
         let content = self.content
         let omitted = judgement.forgedFields
         let spool = self.services.spool

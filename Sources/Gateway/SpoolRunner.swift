@@ -83,10 +83,19 @@ actor SpoolRunner {
         if self.routes[route]?.failures ?? 0 > 0, self.spool.hasAnsweredSince(route) { self.hasAnswered(route) }
         let state = self.routes[route] ?? RouteState()
         let free = (state.isProven ? self.snapshot().configuration.spool.deliveries : 1) - state.inFlight.count
-        guard free > 0, ContinuousClock.now >= state.nextProbe else { return }
         let now = Int64(TransactionClock.milliseconds())
-        let due = try await self.spool.store.due(route: route, at: now, limit: free + state.inFlight.count)
-        for id in due.filter({ !state.inFlight.contains($0) }).prefix(free) {
+        let due: [TransactionID]
+        if ContinuousClock.now >= state.nextProbe {
+            guard free > 0 else { return }
+            due = try await self.spool.store.due(route: route, at: now, limit: free + state.inFlight.count)
+        } else {
+            // What is too old needs no server to be given up.
+            due = try await self.spool.store.expired(route: route, at: now, limit: 1 + state.inFlight.count)
+        }
+        // Other attempts may have begun and ended while the spool was asked: what is under way is looked at now, not before.
+        let underWay = self.routes[route]?.inFlight ?? []
+        let places = max(1, free) - max(0, underWay.count - state.inFlight.count)
+        for id in due.filter({ !underWay.contains($0) }).prefix(max(0, places)) {
             self.routes[route, default: RouteState()].inFlight.insert(id)
             self.attempts[id] = Task { await self.attempt(id, route) }
         }
@@ -107,6 +116,10 @@ actor SpoolRunner {
         if self.routes[route]?.failures == 0, self.loop?.isCancelled == false { try? await self.serve(route) }
     }
 
+    private func notices(_ snapshot: GatewaySnapshot) -> SpoolNotices {
+        SpoolNotices(spool: self.spool, quarantine: self.quarantine, snapshot: snapshot, logger: self.logger)
+    }
+
     private func deliver(_ id: TransactionID, _ route: String) async throws {
         let message = try await self.spool.store.message(id)
         guard !message.isHeld else { return }
@@ -117,9 +130,17 @@ actor SpoolRunner {
             }
             return try await self.finish(message, results, reason: "could not be delivered in time")
         }
-        guard let first = message.recipients.first?.recipient.forwardPath, let group = snapshot.recipients.group(for: first)
-        else {
-            self.logger.log(.error, "a spooled message has no route any more", [.id: "\(id)", .downstream: "\(route)"])
+        let destination: DownstreamRoute
+        switch await self.destination(of: message, snapshot) {
+        case .route(let found): destination = found
+        case .away(let reason): return try await self.isAway(message, route, reason: reason)
+        case .nowhere(let reason):
+            self.logger.log(.error, "a spooled message has nowhere to go", [.id: "\(id)", .reason: "\(reason)"])
+            if SpoolNotices.isNotice(route) {
+                let results = message.waiting.map { SpoolResult(number: $0, state: .failed, reply: reason) }
+                return try await self.finish(message, results, reason: "a notice cannot be sent")
+            }
+            // A domain that was taken out of the configuration may come back.
             try await self.spool.store.attempted(id, [], next: Self.later(message.attempts))
             return
         }
@@ -132,23 +153,49 @@ actor SpoolRunner {
             content: content,
             omitting: message.omitted,
             facts: ContentFacts(octets: content.octets, has8Bit: message.record.has8Bit),
-            route: snapshot.downstreamRoute(group.route),
+            route: destination,
             over: self.pool
         )
-        if let reason = result.awayReason {
-            self.hasFailed(route, reason: reason)
-            let results = message.waiting.map { SpoolResult(number: $0, state: .waiting, reply: reason) }
-            try await self.spool.store.attempted(id, results, next: Int64(TransactionClock.milliseconds()))
-            return
-        }
+        if let reason = result.awayReason { return try await self.isAway(message, route, reason: reason) }
         self.hasAnswered(route)
         try await self.finish(message, SpoolResult.results(of: message.waiting, result), reason: "refused by the mail server")
     }
 
+    private func destination(of message: SpooledMessage, _ snapshot: GatewaySnapshot) async -> SpoolNotices.Destination {
+        guard let first = message.recipients.first?.recipient.forwardPath else { return .nowhere("it has no recipient") }
+        if SpoolNotices.isNotice(message.route) { return await self.notices(snapshot).destination(of: first) }
+        guard let group = snapshot.recipients.group(for: first) else {
+            return .nowhere("no domain of the configuration takes mail for <\(first)>")
+        }
+        return .route(snapshot.downstreamRoute(group.route))
+    }
+
+    /// No server of the route has answered; the sender is told when that has lasted.
+    private func isAway(_ message: SpooledMessage, _ route: String, reason: String) async throws {
+        self.hasFailed(route, reason: reason)
+        let now = Int64(TransactionClock.milliseconds())
+        let results = message.waiting.map { SpoolResult(number: $0, state: .waiting, reply: reason) }
+        try await self.spool.store.attempted(message.id, results, next: now)
+        try await self.tellDelays(route, now: now)
+    }
+
+    /// While a route is away one message is tried for all of them: all that wait for long enough are reported.
+    private func tellDelays(_ route: String, now: Int64) async throws {
+        let snapshot = self.snapshot()
+        guard snapshot.configuration.spool.delayWarningSeconds > 0 else { return }
+        let limit = now - Int64(snapshot.configuration.spool.delayWarningSeconds) * 1_000
+        for message in try await self.spool.store.undelayed(route: route, receivedBefore: limit, limit: Self.noticesAtOnce) {
+            await self.notices(snapshot).delayed(message, [])
+        }
+    }
+
+    /// Warnings made after one failed attempt: the rest comes after the next.
+    private static let noticesAtOnce = 100
+
     /// Notes what an attempt has brought. Who is refused for good is first made known to somebody.
     private func finish(_ message: SpooledMessage, _ results: [SpoolResult], reason: String) async throws {
         let failed = results.filter { $0.state == .failed }
-        if !failed.isEmpty, !(await self.handOver(message, failed, reason: reason)) {
+        if !failed.isEmpty, !(await self.notices(self.snapshot()).failed(message, failed, reason: reason)) {
             // Nothing is lost: the message stays and is tried again.
             try await self.spool.store.attempted(message.id, [], next: Self.later(message.attempts))
             return
@@ -163,15 +210,6 @@ actor SpoolRunner {
                 .refused: .stringConvertible(failed.count), .reply: "\(results.first?.reply ?? "")",
             ]
         )
-    }
-
-    /// - Returns: false when nobody could be told and the message could not be put into the quarantine either.
-    private func handOver(_ message: SpooledMessage, _ failed: [SpoolResult], reason: String) async -> Bool {
-        guard let quarantine = self.quarantine, let content = try? self.spool.store.content(of: message) else { return false }
-        var record = message.record
-        record.envelope.recipients = failed.map { message.recipients[$0.number].recipient }
-        record.reason = "\(reason): \(failed[0].reply)"
-        return await quarantine.keepUndelivered(record, content: content)
     }
 
     // MARK: Time

@@ -100,6 +100,17 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    /// Messages whose time is over.
+    package func expired(route: String, at now: Int64, limit: Int) async throws -> [TransactionID] {
+        try await self.pool.read { database in
+            try String.fetchAll(
+                database,
+                sql: "SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? ORDER BY expires, id LIMIT ?",
+                arguments: [route, now, limit]
+            ).compactMap { TransactionID($0) }
+        }
+    }
+
     /// The earliest time at which a message of the route is due; nil when none waits.
     package func nextDue(route: String) async throws -> Int64? {
         try await self.pool.read { database in
@@ -167,6 +178,21 @@ package final class SpoolStore: Sendable {
         }
         if isOver { self.files.remove(id) }
         return isOver
+    }
+
+    /// Messages of a route that have waited since then and whose delay nobody was told of.
+    package func undelayed(route: String, receivedBefore time: Int64, limit: Int) async throws -> [SpooledMessage] {
+        try await self.pool.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM messages WHERE route = ? AND held = 0 AND delay_reported = 0 AND received <= ?
+                    ORDER BY received, id LIMIT ?
+                    """,
+                arguments: [route, time, limit]
+            )
+            return try rows.map { try SpoolRow.message($0, in: database) }
+        }
     }
 
     package func delayReported(_ id: TransactionID) async throws {
