@@ -11,8 +11,8 @@
 /// answering -> away                    an attempt was not answered
 /// ```
 package struct RetrySchedule: Sendable {
-    /// The first pause: long enough for a restart of a server, and what a person who waits for mail does not notice.
-    package static let shortestPause: Duration = .seconds(60)
+    /// The first pause: what a restart of a server takes, and what a person who waits for mail does not notice.
+    package static let shortestPause: Duration = .seconds(10)
     /// The longest pause: what RFC 5321 §4.5.4.1 wants between attempts at a host that stays away. With more, mail would wait
     /// long for a server that is back. Shorter ones before it are no burden, since there is one probe for all messages.
     package static let longestPause: Duration = .seconds(30 * 60)
@@ -81,7 +81,10 @@ package struct RetrySchedule: Sendable {
 
     /// The destination said something about the message, good or bad: it is there. An attempt from before it went away counts
     /// as well.
-    package mutating func answered(_ attempt: Attempt) {
+    package mutating func answered(_ attempt: Attempt) { self.destinationAnswered() }
+
+    /// It was heard of by other ways than an attempt: all may go.
+    package mutating func destinationAnswered() {
         guard self.state != .answering else { return }
         self.era += 1
         self.state = .answering

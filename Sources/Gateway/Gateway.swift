@@ -191,7 +191,7 @@ package final class Gateway: Sendable {
                 tasks.addTask { await listener.shutdown(grace: grace) }
             }
         }
-        await self.spoolRunner.withLock { $0 }?.stop()
+        await self.spoolRunner.withLock { $0 }?.stop(grace: grace)
         for pool in self.poolsByLoop.values {
             try? await pool.eventLoop.submit { pool.value.shutdown() }.get()
         }

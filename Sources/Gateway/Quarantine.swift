@@ -38,7 +38,8 @@ final class Quarantine: Sendable {
             try await self.store.hold(record, content: content)
             return true
         } catch QuarantineError.exists {
-            return true
+            // A file without a row, which a crash leaves, is no message: it is swept, and the next try succeeds.
+            return (try? await self.store.record(record.id)) != nil
         } catch {
             self.logger.log(.error, "An undelivered message could not be kept", [.id: "\(record.id)", .error: "\(error)"])
             return false

@@ -53,7 +53,8 @@ final class Spool: Sendable {
         }
     }
 
-    func hasAnsweredSince(_ route: String) -> Bool { self.state.withLock { $0.answered.contains(route) } }
+    /// Whether the route's server has answered since it was away and this was asked last.
+    func takeAnswered(_ route: String) -> Bool { self.state.withLock { $0.answered.remove(route) != nil } }
 
     func noteRoom(_ hasRoom: Bool) { self.state.withLock { $0.hasRoom = hasRoom } }
 
@@ -79,6 +80,14 @@ final class Spool: Sendable {
         } catch {
             return .failed(reason: "\(error)")
         }
+    }
+
+    /// Keeps a notice whose id says what it is about.
+    /// - Returns: whether it lies here for good; also when an earlier try had brought it here. A file without a row, which a crash
+    ///   leaves, is no notice.
+    func keepNotice(_ record: QuarantineRecord, content: MessageContent) async -> Bool {
+        if case .durable = await self.keep(record, omitting: [], isForged: false, content: content) { return true }
+        return (try? await self.store.message(record.id)) != nil
     }
 }
 

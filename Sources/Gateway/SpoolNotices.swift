@@ -70,8 +70,10 @@ struct SpoolNotices: Sendable {
     {
         guard let quarantine = self.quarantine, let content = try? self.spool.store.content(of: message) else { return false }
         var record = message.record
+        // Several recipients may be given up at several times, each for itself.
+        record.id = self.noticeID(message, notice)
         record.envelope.recipients = notice.recipients.map { message.recipients[$0].recipient }
-        record.reason = "\(reason): \(results.first { notice.recipients.contains($0.number) }?.reply ?? "")"
+        record.reason = "\(message.id) \(reason): \(results.first { notice.recipients.contains($0.number) }?.reply ?? "")"
         return await quarantine.keepUndelivered(record, content: content)
     }
 
@@ -127,13 +129,7 @@ struct SpoolNotices: Sendable {
             headerFrom: hostname,
             has8Bit: composed.parameters.body == .eightBitMIME
         )
-        switch await self.spool.keep(record, omitting: [], isForged: false, content: .memory(composed.bytes)) {
-        case .durable: break
-        case .failed(let reason) where reason.contains("already"):
-            // A crash came between the notice and the note that it was made.
-            return true
-        case .full, .failed: return false
-        }
+        guard await self.spool.keepNotice(record, content: .memory(composed.bytes)) else { return false }
         self.logger.log(
             .info,
             "sender is told",

@@ -1,4 +1,5 @@
 import ContentStorage
+import DeliveryCore
 import Logging
 import MailStore
 import MailTypes
@@ -9,13 +10,8 @@ import SMTPCore
 /// Brings spooled messages to their mail servers: one attempt at a time while a server is away, many at once when it answers.
 /// Only the gateway runs it, once for a spool.
 actor SpoolRunner {
-    /// How a route has answered.
     private struct RouteState {
-        /// Attempts in a row that found its server away.
-        var failures = 0
-        /// It has answered since the gateway started or it was away last.
-        var isProven = false
-        var nextProbe = ContinuousClock.now
+        var schedule = RetrySchedule()
         var inFlight: Set<TransactionID> = []
     }
 
@@ -30,10 +26,8 @@ actor SpoolRunner {
 
     /// Between two looks into the spool: what a command of an administrator changes is seen then.
     private static let lookInterval = Duration.seconds(1)
-    /// Before the first new attempt at a server that is away, and at most: it is soon noticed that it is back, and a server that
-    /// is away for days costs one connection in half an hour.
-    static let firstPause = Duration.seconds(10)
-    static let longestPause = Duration.seconds(1_800)
+    /// Between two searches for files that a crash left without a row.
+    private static let sweepInterval = Duration.seconds(3_600)
 
     init(
         spool: Spool,
@@ -51,18 +45,33 @@ actor SpoolRunner {
 
     func start() {
         self.loop = Task {
+            var swept: ContinuousClock.Instant?
             while !Task.isCancelled {
+                if swept.map({ ContinuousClock.now - $0 > Self.sweepInterval }) ?? true {
+                    swept = .now
+                    await self.sweep()
+                }
                 await self.look()
                 try? await Task.sleep(for: Self.lookInterval)
             }
         }
     }
 
-    /// Begins nothing more and waits for what is under way: an attempt that is cut off may have been a delivery.
-    func stop() async {
+    /// Begins nothing more and waits for what is under way: an attempt that is cut off may have been a delivery. No longer than
+    /// the grace period: a server that does not answer must not keep the gateway from ending.
+    func stop(grace: Duration) async {
         self.loop?.cancel()
         await self.loop?.value
-        for attempt in self.attempts.values { await attempt.value }
+        let end = ContinuousClock.now + grace
+        while !self.attempts.isEmpty, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
+    }
+
+    private func sweep() async {
+        do {
+            try await self.spool.store.sweep()
+        } catch {
+            self.logger.log(.warning, "files that a crash left in the spool cannot be removed", [.error: "\(error)"])
+        }
     }
 
     private func look() async {
@@ -80,60 +89,75 @@ actor SpoolRunner {
 
     /// Begins as many attempts as the route bears now.
     private func serve(_ route: String) async throws {
-        if self.routes[route]?.failures ?? 0 > 0, self.spool.hasAnsweredSince(route) { self.hasAnswered(route) }
-        let state = self.routes[route] ?? RouteState()
-        let free = (state.isProven ? self.snapshot().configuration.spool.deliveries : 1) - state.inFlight.count
         let now = Int64(TransactionClock.milliseconds())
-        let due: [TransactionID]
-        if ContinuousClock.now >= state.nextProbe {
-            guard free > 0 else { return }
-            due = try await self.spool.store.due(route: route, at: now, limit: free + state.inFlight.count)
-        } else {
-            // What is too old needs no server to be given up.
-            due = try await self.spool.store.expired(route: route, at: now, limit: 1 + state.inFlight.count)
+        let limit = self.snapshot().configuration.spool.deliveries
+        // What is too old needs no server to be given up.
+        let expired = try await self.spool.store.expired(route: route, at: now, limit: limit)
+        let due = try await self.spool.store.due(route: route, at: now, limit: 2 * limit)
+        // Other attempts may have begun and ended while the spool was asked: from here to the end nothing waits.
+        var state = self.routes[route] ?? RouteState()
+        if self.spool.takeAnswered(route) { state.schedule.destinationAnswered() }
+        for id in expired where !state.inFlight.contains(id) && state.inFlight.count < limit {
+            state.inFlight.insert(id)
+            self.attempts[id] = Task { await self.run(id, route) { try await self.giveUp(id) } }
         }
-        // Other attempts may have begun and ended while the spool was asked: what is under way is looked at now, not before.
-        let underWay = self.routes[route]?.inFlight ?? []
-        let places = max(1, free) - max(0, underWay.count - state.inFlight.count)
-        for id in due.filter({ !underWay.contains($0) }).prefix(max(0, places)) {
-            self.routes[route, default: RouteState()].inFlight.insert(id)
-            self.attempts[id] = Task { await self.attempt(id, route) }
+        for id in due where !state.inFlight.contains(id) && state.inFlight.count < limit {
+            guard case .go(let leave) = state.schedule.askLeave(at: .now) else { break }
+            state.inFlight.insert(id)
+            self.attempts[id] = Task { await self.run(id, route) { try await self.attempt(id, route, leave) } }
         }
+        self.routes[route] = state
     }
 
-    private func attempt(_ id: TransactionID, _ route: String) async {
+    private func run(_ id: TransactionID, _ route: String, _ work: () async throws -> Void) async {
         do {
-            try await self.deliver(id, route)
+            try await work()
         } catch SpoolError.notFound {
             // Removed by an administrator a moment ago.
         } catch {
+            // This message's trouble, not the route's: the others go on.
             self.logger.log(.error, "a spooled message cannot be delivered", [.id: "\(id)", .error: "\(error)"])
-            self.hasFailed(route, reason: "\(error)")
+            _ = try? await self.spool.store.attempted(id, [], next: Self.later(0))
         }
         self.routes[route]?.inFlight.remove(id)
         self.attempts[id] = nil
         // The next one at once: a server that is back gets all that waits for it.
-        if self.routes[route]?.failures == 0, self.loop?.isCancelled == false { try? await self.serve(route) }
+        if self.routes[route]?.schedule.isAnswering == true, self.loop?.isCancelled == false { try? await self.serve(route) }
+    }
+
+    /// One attempt, whose end the schedule hears of in any case.
+    private func attempt(_ id: TransactionID, _ route: String, _ leave: RetrySchedule.Attempt) async throws {
+        do {
+            try await self.deliver(id, route, leave)
+        } catch {
+            self.routes[route]?.schedule.withdrawn(leave, at: .now)
+            throw error
+        }
+        // Without effect where the server was heard of.
+        self.routes[route]?.schedule.withdrawn(leave, at: .now)
     }
 
     private func notices(_ snapshot: GatewaySnapshot) -> SpoolNotices {
         SpoolNotices(spool: self.spool, quarantine: self.quarantine, snapshot: snapshot, logger: self.logger)
     }
 
-    private func deliver(_ id: TransactionID, _ route: String) async throws {
+    private func giveUp(_ id: TransactionID) async throws {
+        let message = try await self.spool.store.message(id)
+        guard !message.isHeld else { return }
+        let results = message.waiting.map { number in
+            SpoolResult(number: number, state: .failed, reply: message.recipients[number].reply ?? "the mail server was away")
+        }
+        try await self.finish(message, results, reason: "could not be delivered in time")
+    }
+
+    private func deliver(_ id: TransactionID, _ route: String, _ leave: RetrySchedule.Attempt) async throws {
         let message = try await self.spool.store.message(id)
         guard !message.isHeld else { return }
         let snapshot = self.snapshot()
-        if message.expires <= Int64(TransactionClock.milliseconds()) {
-            let results = message.waiting.map { number in
-                SpoolResult(number: number, state: .failed, reply: message.recipients[number].reply ?? "the mail server was away")
-            }
-            return try await self.finish(message, results, reason: "could not be delivered in time")
-        }
         let destination: DownstreamRoute
         switch await self.destination(of: message, snapshot) {
         case .route(let found): destination = found
-        case .away(let reason): return try await self.isAway(message, route, reason: reason)
+        case .away(let reason): return try await self.isAway(message, route, leave, reason: reason)
         case .nowhere(let reason):
             self.logger.log(.error, "a spooled message has nowhere to go", [.id: "\(id)", .reason: "\(reason)"])
             if SpoolNotices.isNotice(route) {
@@ -141,7 +165,7 @@ actor SpoolRunner {
                 return try await self.finish(message, results, reason: "a notice cannot be sent")
             }
             // A domain that was taken out of the configuration may come back.
-            try await self.spool.store.attempted(id, [], next: Self.later(message.attempts))
+            try await self.spool.store.attempted(id, [], next: Self.later(message))
             return
         }
         let content = try self.spool.store.content(of: message)
@@ -156,8 +180,9 @@ actor SpoolRunner {
             route: destination,
             over: self.pool
         )
-        if let reason = result.awayReason { return try await self.isAway(message, route, reason: reason) }
-        self.hasAnswered(route)
+        if let reason = result.awayReason { return try await self.isAway(message, route, leave, reason: reason) }
+        self.routes[route]?.schedule.answered(leave)
+        self.spool.noteAnswered(route)
         try await self.finish(message, SpoolResult.results(of: message.waiting, result), reason: "refused by the mail server")
     }
 
@@ -171,11 +196,20 @@ actor SpoolRunner {
     }
 
     /// No server of the route has answered; the sender is told when that has lasted.
-    private func isAway(_ message: SpooledMessage, _ route: String, reason: String) async throws {
-        self.hasFailed(route, reason: reason)
+    private func isAway(_ message: SpooledMessage, _ route: String, _ leave: RetrySchedule.Attempt, reason: String) async throws {
+        var random = SystemRandomNumberGenerator()
+        let failures = self.routes[route]?.schedule.failures
+        self.routes[route]?.schedule.failed(leave, at: .now, using: &random)
+        if self.routes[route]?.schedule.failures != failures {
+            self.logger.log(.info, "a mail server is away, its mail waits", [.downstream: "\(route)", .reason: "\(reason)"])
+        }
+        self.spool.noteAway(route)
         let now = Int64(TransactionClock.milliseconds())
         let results = message.waiting.map { SpoolResult(number: $0, state: .waiting, reply: reason) }
-        try await self.spool.store.attempted(message.id, results, next: now)
+        // A probe may go again with the next one. A message on which a server that answers others hangs up has pauses of its own,
+        // or it would take all others down with it.
+        let next = leave.isProbe ? now : Self.later(message)
+        try await self.spool.store.attempted(message.id, results, next: next)
         try await self.tellDelays(route, now: now)
     }
 
@@ -197,10 +231,10 @@ actor SpoolRunner {
         let failed = results.filter { $0.state == .failed }
         if !failed.isEmpty, !(await self.notices(self.snapshot()).failed(message, failed, reason: reason)) {
             // Nothing is lost: the message stays and is tried again.
-            try await self.spool.store.attempted(message.id, [], next: Self.later(message.attempts))
+            try await self.spool.store.attempted(message.id, [], next: Self.later(message))
             return
         }
-        let isOver = try await self.spool.store.attempted(message.id, results, next: Self.later(message.attempts))
+        let isOver = try await self.spool.store.attempted(message.id, results, next: Self.later(message))
         self.logger.log(
             .info,
             isOver ? "spooled message is done" : "spooled message waits",
@@ -214,33 +248,16 @@ actor SpoolRunner {
 
     // MARK: Time
 
-    private func hasFailed(_ route: String, reason: String) {
-        var state = self.routes[route] ?? RouteState()
-        // Several attempts that were under way when the server went are one failure.
-        guard state.failures == 0 || ContinuousClock.now >= state.nextProbe else { return }
-        state.nextProbe = ContinuousClock.now + Self.pause(after: state.failures)
-        state.failures += 1
-        state.isProven = false
-        self.routes[route] = state
-        self.logger.log(.info, "a mail server is away, its mail waits", [.downstream: "\(route)", .reason: "\(reason)"])
-        self.spool.noteAway(route)
+    /// When a message that was put off is tried again; when it expires at the latest.
+    private static func later(_ message: SpooledMessage) -> Int64 {
+        let next = self.later(message.attempts)
+        return message.expires > Int64(TransactionClock.milliseconds()) ? min(next, message.expires) : next
     }
 
-    private func hasAnswered(_ route: String) {
-        self.routes[route]?.failures = 0
-        self.routes[route]?.isProven = true
-        self.routes[route]?.nextProbe = .now
-        self.spool.noteAnswered(route)
-    }
-
-    /// Twice as long each time, and up to a quarter more or less, so that many gateways do not come at the same moment.
-    private static func pause(after failures: Int) -> Duration {
-        min(self.firstPause * (1 << min(failures, 10)), self.longestPause) * Double.random(in: 0.75...1.25)
-    }
-
-    /// When a message that was put off is tried again.
     private static func later(_ attempts: Int) -> Int64 {
-        Int64(TransactionClock.milliseconds()) + Int64(self.pause(after: attempts) / .milliseconds(1))
+        var random = SystemRandomNumberGenerator()
+        let pause = RetrySchedule.pause(afterFailures: attempts + 1, using: &random)
+        return Int64(TransactionClock.milliseconds()) + Int64(pause / .milliseconds(1))
     }
 }
 

@@ -68,11 +68,29 @@ enum RowCodec {
     static func entry(_ row: Row) throws -> QuarantineEntry {
         let values = try self.state(row["id"], row["kind"], row["state"])
         let facts = try StoredFacts.decoded(row["facts"])
+        let record = self.record(row, id: values.id, kind: values.kind, facts)
+        return QuarantineEntry(
+            record: record,
+            state: values.state,
+            note: row["note"],
+            released: row["released"],
+            releasedBy: row["released_by"],
+            mayHaveBeenDelivered: row["doubtful"]
+        )
+    }
+
+    /// From the columns that the quarantine's and the spool's tables share.
+    static func record(
+        _ row: Row,
+        id: TransactionID,
+        kind: QuarantineRecord.Kind,
+        _ facts: StoredFacts
+    ) -> QuarantineRecord {
         let hash: Data = row["content_hash"]
         let prefix: Data = row["prefix"]
-        let record = QuarantineRecord(
-            id: values.id,
-            kind: values.kind,
+        return QuarantineRecord(
+            id: id,
+            kind: kind,
             received: row["received"],
             envelope: facts.envelope,
             route: row["route"],
@@ -89,14 +107,6 @@ enum RowCodec {
             has8Bit: facts.has8Bit,
             prefix: [UInt8](prefix),
             unchecked: facts.unchecked
-        )
-        return QuarantineEntry(
-            record: record,
-            state: values.state,
-            note: row["note"],
-            released: row["released"],
-            releasedBy: row["released_by"],
-            mayHaveBeenDelivered: row["doubtful"]
         )
     }
 

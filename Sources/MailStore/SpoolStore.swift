@@ -74,6 +74,17 @@ package final class SpoolStore: Sendable {
         return room.messages < self.limits.maxMessages && room.octets < self.limits.maxSize && room.free > self.limits.minimumFree
     }
 
+    /// Removes files that a crash left without a row.
+    package func sweep() async throws {
+        let files = self.files
+        _ = try await self.pool.read { database in
+            let statement = try database.makeStatement(sql: "SELECT 1 FROM messages WHERE id = ?")
+            return try files.sweep(age: QuarantineStore.orphanAge) { id in
+                try Bool.fetchOne(statement, arguments: [id.text]) ?? false
+            }
+        }
+    }
+
     // MARK: Reading
 
     /// Routes for which messages wait, with how many.
@@ -84,41 +95,33 @@ package final class SpoolStore: Sendable {
         }
     }
 
-    /// Messages whose turn has come, fair among senders: the oldest of each sender, then the second oldest of each, and so on.
+    /// Messages whose turn has come: those that were tried least, and among them fair among senders, the oldest of each, then the
+    /// second oldest of each, and so on. One that makes a server fail so never stands before the others.
     package func due(route: String, at now: Int64, limit: Int) async throws -> [TransactionID] {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
                 sql: """
                     SELECT id FROM (
-                        SELECT id, received, ROW_NUMBER() OVER (PARTITION BY sender_key ORDER BY received, id) AS turn
-                        FROM messages WHERE route = ? AND held = 0 AND (next_attempt <= ? OR expires <= ?)
-                    ) ORDER BY turn, received, id LIMIT ?
+                        SELECT id, received, attempts,
+                            ROW_NUMBER() OVER (PARTITION BY sender_key ORDER BY attempts, received, id) AS turn
+                        FROM messages WHERE route = ? AND held = 0 AND next_attempt <= ? AND expires > ?
+                    ) ORDER BY attempts, turn, received, id LIMIT ?
                     """,
                 arguments: [route, now, now, limit]
             ).compactMap { TransactionID($0) }
         }
     }
 
-    /// Messages whose time is over.
+    /// Messages whose time is over and that are not put off because nobody could be told.
     package func expired(route: String, at now: Int64, limit: Int) async throws -> [TransactionID] {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? ORDER BY expires, id LIMIT ?",
-                arguments: [route, now, limit]
+                sql:
+                    "SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? AND next_attempt <= ? ORDER BY expires, id LIMIT ?",
+                arguments: [route, now, now, limit]
             ).compactMap { TransactionID($0) }
-        }
-    }
-
-    /// The earliest time at which a message of the route is due; nil when none waits.
-    package func nextDue(route: String) async throws -> Int64? {
-        try await self.pool.read { database in
-            try Int64.fetchOne(
-                database,
-                sql: "SELECT MIN(MIN(next_attempt, expires)) FROM messages WHERE route = ? AND held = 0",
-                arguments: [route]
-            )
         }
     }
 
@@ -326,28 +329,7 @@ private enum SpoolRow {
     static func message(_ row: Row, in database: Database) throws -> SpooledMessage {
         guard let id = TransactionID(row["id"] as String) else { throw SpoolError.notFound(row["id"]) }
         let facts = try StoredFacts.decoded(row["facts"])
-        let hash: Data = row["content_hash"]
-        let prefix: Data = row["prefix"]
-        let record = QuarantineRecord(
-            id: id,
-            kind: .held,
-            received: row["received"],
-            envelope: facts.envelope,
-            route: row["route"],
-            policy: row["policy"],
-            reason: row["reason"],
-            score: row["score"],
-            hits: facts.hits.map(\.hit),
-            scan: facts.scan.findings,
-            heldBy: facts.heldBy,
-            contentHash: [UInt8](hash),
-            octets: row["octets"],
-            subject: row["subject"],
-            headerFrom: row["header_from"],
-            has8Bit: facts.has8Bit,
-            prefix: [UInt8](prefix),
-            unchecked: facts.unchecked
-        )
+        let record = RowCodec.record(row, id: id, kind: .held, facts)
         let omitted: String = row["omitted"]
         var message = SpooledMessage(
             record: record,

@@ -18,11 +18,11 @@ struct RetryScheduleTests {
 
     private struct ExpectedLeave: Error {}
 
-    @Test("the pause doubles from one minute to half an hour and stays there")
+    @Test("the pause doubles from ten seconds to half an hour and stays there")
     func doubles() {
         var least = FixedNumbers(0)
-        let pauses = (0...8).map { RetrySchedule.pause(afterFailures: $0, using: &least) }
-        #expect(pauses == [60, 60, 120, 240, 480, 960, 1_800, 1_800, 1_800].map { .seconds($0) })
+        let pauses = (0...10).map { RetrySchedule.pause(afterFailures: $0, using: &least) }
+        #expect(pauses == [10, 10, 20, 40, 80, 160, 320, 640, 1_280, 1_800, 1_800].map { .seconds($0) })
         #expect(RetrySchedule.pause(afterFailures: .max, using: &least) == .seconds(1_800))
         var random = SystemRandomNumberGenerator()
         for failures in 1...20 {
@@ -51,7 +51,7 @@ struct RetryScheduleTests {
         var schedule = RetrySchedule()
         var now = self.start
         var least = FixedNumbers(0)
-        for (index, pause) in [60, 120, 240, 480, 960, 1_800, 1_800].enumerated() {
+        for (index, pause) in [10, 20, 40, 80, 160, 320, 640, 1_280, 1_800, 1_800].enumerated() {
             let probe = try self.attempt(schedule.askLeave(at: now))
             #expect(probe.isProbe)
             schedule.failed(probe, at: now, using: &least)
@@ -65,7 +65,7 @@ struct RetryScheduleTests {
         // What was learnt before counts no more.
         let later = try self.attempt(schedule.askLeave(at: now))
         schedule.failed(later, at: now, using: &least)
-        #expect(schedule.nextProbe == now + .seconds(60))
+        #expect(schedule.nextProbe == now + .seconds(10))
     }
 
     @Test("many attempts that fail together are one failure")
@@ -77,7 +77,7 @@ struct RetryScheduleTests {
         for attempt in attempts { schedule.failed(attempt, at: self.start, using: &least) }
         #expect(schedule.failures == 1)
         // Nor is one from before taken for the probe.
-        let probe = try self.attempt(schedule.askLeave(at: self.start + .seconds(60)))
+        let probe = try self.attempt(schedule.askLeave(at: self.start + .seconds(10)))
         schedule.failed(attempts[0], at: self.start + .seconds(61), using: &least)
         #expect(schedule.askLeave(at: self.start + .seconds(99)) == .waitForProbe)
         schedule.failed(probe, at: self.start + .seconds(62), using: &least)
@@ -100,7 +100,7 @@ struct RetryScheduleTests {
     mutating func withdrawn() throws {
         var schedule = RetrySchedule()
         schedule.failed(try self.attempt(schedule.askLeave(at: self.start)), at: self.start, using: &self.random)
-        let now = self.start + .seconds(60)
+        let now = self.start + .seconds(10)
         let probe = try self.attempt(schedule.askLeave(at: now))
         schedule.withdrawn(probe, at: now)
         #expect(schedule.failures == 1)

@@ -143,5 +143,26 @@ extension IntegrationTests {
                 try gateway.command(["queue", "list", "--format", "json"]).output.isEmpty
             }
         }
+
+        @Test("a message that has been damaged in the spool does not stand in the way of others")
+        func damaged() throws {
+            let postfix = try #require(PostfixInstance.current)
+            var file = GatewayFile.bare(downstream: postfix.port)
+            file.domain += ["downstream_connect_timeout: 2s", "when_downstream_is_away: spool"]
+            let gateway = try ProgramUnderTest(file)
+            try postfix.abort()
+            let mails = (0..<3).map { _ in TestMail() }
+            for mail in mails { #expect(try SMTPTestClient(port: gateway.port).send(mail.octets).code == 250) }
+            let first = try #require(
+                try gateway.command(["queue", "list", "--format", "json"]).output.firstMatch(of: /"id":"(\w+)"/)
+            ).1
+            try Data().write(to: URL(filePath: "\(gateway.data)/spool/messages/\(first).eml"))
+            try postfix.start()
+            try Wait.until("delivery of the others", within: .seconds(60)) {
+                let arrived = Set(postfix.delivered().compactMap { $0.messageID.map { String($0.dropFirst().dropLast()) } })
+                return arrived.isSuperset(of: mails.dropFirst().map(\.id))
+            }
+            #expect(try gateway.command(["queue", "list", "--format", "json"]).output.contains(first))
+        }
     }
 }
