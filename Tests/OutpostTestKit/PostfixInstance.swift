@@ -112,6 +112,9 @@ public final class PostfixInstance: Sendable {
     }
 
     public func start() throws {
+        // Postfix looks through its queue as its own user, and does not start when it cannot log what it finds there: a file that
+        // was being written when it was aborted, say.
+        chmod(self.maillog, 0o666)
         try self.postfix("start")
         try Wait.until("Postfix on port \(self.port)") { (try? LoopbackSocket(port: self.port)) != nil }
     }
