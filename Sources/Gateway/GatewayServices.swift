@@ -34,6 +34,8 @@ final class GatewayServices: Sendable {
         for directory in directories {
             try Directory.make(directory, owner: owner)
         }
+        // A power failure must not take away a directory in which promises lie.
+        try File.synchronizeDirectory(configuration.dataDirectory)
         self.logger = logger
         self.log = TransactionLog(logger, observer: observer)
         self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)

@@ -52,7 +52,11 @@ struct MessageFiles: Sendable {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw QuarantineError.unusable(SystemError("open \(path)").description) }
         defer { close(descriptor) }
-        if isNew { try self.give(descriptor, path) }
+        if isNew {
+            try self.give(descriptor, path)
+            // A power failure must not take it away with what lies in it.
+            try File.synchronizeDirectory(path + "/..")
+        }
         var status = stat()
         if fstat(descriptor, &status) == 0, status.st_mode & 0o777 != 0o700, status.st_uid == geteuid() || geteuid() == 0 {
             guard fchmod(descriptor, 0o700) == 0 else { throw QuarantineError.unusable(SystemError("chmod \(path)").description) }

@@ -42,6 +42,8 @@ package final class QuarantineStore: Sendable {
             let lock = try self.files.lockForOpening()
             try self.files.prepareDatabase()
             self.pool = try DatabasePool(path: self.files.database, configuration: Self.databaseConfiguration)
+            // WAL alone would let the last transactions go at a power failure; a held message's row must not.
+            try self.pool.makeDurable()
             try QuarantineSchema.migrator.migrate(self.pool)
             try Self.sweepIfDue(self.pool, self.files, now: clock())
             withExtendedLifetime(lock) {}
@@ -56,10 +58,6 @@ package final class QuarantineStore: Sendable {
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.busySeconds)
         configuration.label = "quarantine"
-        configuration.prepareDatabase { database in
-            // WAL alone would let the last transactions go at a power failure; a held message's row must not.
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
         return configuration
     }
 

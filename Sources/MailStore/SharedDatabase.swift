@@ -22,8 +22,9 @@ enum SharedDatabase {
         configuration.busyMode = .timeout(self.busySeconds)
         configuration.label = label
         configuration.journalMode = .wal
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = \(durability.rawValue)") }
-        return try DatabaseQueue(path: file, configuration: configuration)
+        let queue = try DatabaseQueue(path: file, configuration: configuration)
+        try queue.makeDurable(durability)
+        return queue
     }
 
     /// The same for what can be lost: a file that is no sound database is put aside (`.damaged`), and a new one begun.
@@ -55,5 +56,12 @@ enum SharedDatabase {
         var status = stat()
         guard geteuid() == 0, stat(directory, &status) == 0, status.st_uid != 0 else { return }
         guard fchown(descriptor, status.st_uid, status.st_gid) == 0 else { throw SystemError("chown \(file)") }
+    }
+}
+
+extension DatabaseWriter {
+    /// To be called after opening: when GRDB turns WAL mode on, it sets `synchronous = NORMAL`, whatever was set before.
+    func makeDurable(_ durability: SharedDatabase.Durability = .full) throws {
+        try self.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = \(durability.rawValue)") }
     }
 }

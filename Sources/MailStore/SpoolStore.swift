@@ -30,14 +30,14 @@ package final class SpoolStore: Sendable {
         configuration.busyMode = .timeout(Self.busySeconds)
         configuration.label = "spool"
         configuration.prepareDatabase { database in
-            // The row of a message that was promised must survive a power failure.
-            try database.execute(sql: "PRAGMA synchronous = FULL")
             try database.execute(sql: "PRAGMA foreign_keys = ON")
         }
         do {
             let lock = try self.files.lockForOpening()
             try self.files.prepareDatabase()
             self.pool = try DatabasePool(path: self.files.database, configuration: configuration)
+            // The row of a message that was promised must survive a power failure.
+            try self.pool.makeDurable()
             try SpoolSchema.migrator.migrate(self.pool)
             withExtendedLifetime(lock) {}
         } catch let error as SystemError {
