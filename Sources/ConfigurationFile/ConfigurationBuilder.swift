@@ -50,6 +50,10 @@ struct ConfigurationBuilder {
         configuration.rates = root.sections("rates").map(self.rate)
         if let section = root.section("limits") { self.readLimits(section, into: &configuration.limits) }
         if let section = root.section("spool") { self.readSpool(section, into: &configuration.spool) }
+        if let section = root.section("ledger") {
+            section.read("remember", into: &configuration.ledger.rememberSeconds)
+            section.read("max_entries", into: &configuration.ledger.maxEntries)
+        }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
         if let section = root.section("log") {
             section.readChoice("format", into: &configuration.log.format)

@@ -755,6 +755,18 @@ enum SettingReference {
             "Hosts that notices to senders go to, in order. Without it those that MX records name."
         ),
         Setting("spool.deliveries", .number(.count, 1...1_000), "10", "Messages that are handed to one server at once."),
+        Setting(
+            "ledger",
+            .section,
+            "Messages whose clients may not have heard that they were taken: sent again, they are answered, not delivered twice."
+        ),
+        Setting("ledger.remember", .number(.seconds, 0...2_592_000), "1d", "How long; 0 for not at all."),
+        Setting(
+            "ledger.max_entries",
+            .number(.count, 1...100_000_000),
+            "1000000",
+            "Messages; beyond it the oldest are forgotten."
+        ),
         Setting("quarantine", .section, "What is kept for review."),
         Setting("quarantine.keep", .number(.days, 1...3_650), "30d", "How long held messages are kept."),
         Setting("quarantine.keep_rejected", .number(.days, 0...3_650), "7d", "How long copies of refused messages are kept."),

@@ -25,6 +25,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var limits: Limits
     package var quarantine: Quarantine
     package var spool: Spool
+    package var ledger: Ledger
     package var log: Log
     /// Addresses of DNS servers; empty: the system's.
     package var dnsServers: [String]
@@ -55,6 +56,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
         self.limits = Limits()
         self.quarantine = Quarantine()
         self.spool = Spool()
+        self.ledger = Ledger()
         self.log = Log()
         self.dnsServers = []
         self.dnsTrustAnchor = nil
@@ -359,6 +361,16 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var deliveries = 10
         /// Hosts that notices to senders go to, in order; empty: those that MX records name.
         package var relay: [Host] = []
+
+        package init() {}
+    }
+
+    /// Messages whose clients may not have heard that they were taken.
+    package struct Ledger: Hashable, Sendable {
+        /// Seconds; 0: nothing is written down. Mail servers try again within minutes or hours.
+        package var rememberSeconds = 86_400
+        /// Beyond that the oldest are forgotten. One takes some 200 octets of the disk.
+        package var maxEntries = 1_000_000
 
         package init() {}
     }

@@ -15,6 +15,8 @@ final class GatewayServices: Sendable {
     let inspector: MessageInspector
     let quarantine: Quarantine?
     let spool: Spool
+    /// nil: nothing is remembered.
+    let ledger: Ledger?
     let ruleHits: RuleHitCounter
     let lists: StoredLists
     let greylist: Greylist
@@ -48,6 +50,7 @@ final class GatewayServices: Sendable {
         )
         self.quarantine = try Quarantine(configuration, logger: logger)
         self.spool = try Spool(configuration)
+        self.ledger = configuration.ledger.rememberSeconds > 0 ? try Ledger(configuration, logger: logger) : nil
         self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
         self.lists = try StoredLists(directory: configuration.dataDirectory, logger: logger)
         self.greylist = Greylist(try GreylistDatabase(directory: configuration.dataDirectory), logger: logger)
@@ -62,6 +65,10 @@ final class GatewayServices: Sendable {
     func start() async throws {
         try await self.scanner.start()
         self.quarantine?.startRetention()
+        if let ledger = self.ledger {
+            let held = await self.quarantine?.latest(Ledger.latest) ?? []
+            await ledger.start(stored: await self.spool.latest(Ledger.latest) + held)
+        }
         self.ruleHits.start()
         self.lists.start()
         self.dmarc.start()
@@ -76,6 +83,7 @@ final class GatewayServices: Sendable {
     func stop() async {
         self.quarantine?.stopRetention()
         await self.scanner.stop()
+        await self.ledger?.stop()
         await self.ruleHits.stop()
         await self.lists.stop()
         await self.dmarc.stop()

@@ -27,6 +27,7 @@ package enum LogKey: String, CaseIterable, Sendable {
     case dns
     case dnsList = "dns_list"
     case unchecked
+    case repeats
     case downstream
     case inspection
     case milliseconds

@@ -96,6 +96,7 @@ private final class MaildirSession: SMTPSession {
     }
 
     func transactionReset() {}
+    func repliesHeard() {}
     func connectionClosed(_ summary: ConnectionSummary) {}
 
     private func keep(_ content: MessageContent, answer: @escaping (ServerAnswer) -> Void) {

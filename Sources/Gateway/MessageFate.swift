@@ -19,7 +19,8 @@ final class MessageFate {
     private let policy: Policy
     private let snapshot: GatewaySnapshot
     private let services: GatewayServices
-    private let downstream: DownstreamTransaction?
+    private var downstream: DownstreamTransaction?
+    private let downstreams: DownstreamPool
     private let eventLoop: any EventLoop
     private let stopwatch: Stopwatch
     private let senderQuestion: SenderAuthentication.EnvelopeQuestion?
@@ -28,6 +29,11 @@ final class MessageFate {
     private var judgement: Judgement?
     private var completion: ((SMTPReply) -> Void)?
     private var isClientGone = false
+    /// Through the ledger, while the message is under way; nil: it is not to be known.
+    private(set) var passage: Ledger.Passage?
+    private var isRecorded = false
+    /// The transaction that has taken this message before.
+    private var repeats: TransactionID?
 
     init(
         id: TransactionID,
@@ -39,6 +45,7 @@ final class MessageFate {
         snapshot: GatewaySnapshot,
         services: GatewayServices,
         downstream: DownstreamTransaction?,
+        downstreams: DownstreamPool,
         eventLoop: any EventLoop,
         stopwatch: Stopwatch,
         senderQuestion: SenderAuthentication.EnvelopeQuestion?,
@@ -55,9 +62,14 @@ final class MessageFate {
         self.snapshot = snapshot
         self.services = services
         self.downstream = downstream
+        self.downstreams = downstreams
         self.eventLoop = eventLoop
         self.stopwatch = stopwatch
-        self.machine = RelayMachine(id: id, isBackedUp: route.whenAway == .spool)
+        self.machine = RelayMachine(
+            id: id,
+            isBackedUp: route.whenAway == .spool,
+            recordsReplies: services.ledger != nil
+        )
     }
 
     /// - Parameter completion: called once with the final reply, on the event loop.
@@ -89,9 +101,73 @@ final class MessageFate {
 
     /// Nobody waits for the reply any more: the sender still has the message and will send it again. What is not yet
     /// delivered or stored then must not be, or it would be there twice.
-    func clientLeft() { self.isClientGone = true }
+    func clientLeft() {
+        self.isClientGone = true
+        if let passage = self.passage { self.services.ledger?.clientLeft(passage) }
+    }
+
+    // MARK: - Was it here before?
 
     private func judged(_ judgement: Judgement) {
+        self.judgement = judgement
+        guard let ledger = self.services.ledger, !judgement.contentHash.isEmpty else { return self.askForRelease(judgement) }
+        let key = Ledger.key(self.envelope.reversePath, contentHash: judgement.contentHash)
+        let recipients = self.envelope.recipients
+        if let standing = ledger.enter(key, recipients) { return self.proceed(judgement, as: standing) }
+        self.onLoop {
+            await ledger.look(key, recipients)
+        } then: { standing in
+            self.proceed(judgement, as: standing)
+        }
+    }
+
+    private func proceed(_ judgement: Judgement, as standing: Ledger.Standing) {
+        switch standing {
+        case .new(let passage):
+            self.begin(passage)
+            self.askForRelease(judgement)
+        case .underWay:
+            self.perform(self.machine.underWayElsewhere())
+        case .taken(let entry, let passage):
+            self.repeats = entry.id
+            self.passage = passage
+            self.perform(self.machine.takenBefore(entry.reply))
+        case .partly(let served, let passage):
+            self.begin(passage)
+            self.leaveOut(served, judgement)
+        }
+    }
+
+    private func begin(_ passage: Ledger.Passage) {
+        self.passage = passage
+        if self.isClientGone { self.services.ledger?.clientLeft(passage) }
+    }
+
+    /// Some recipients have this message already; the others must get it alone.
+    private func leaveOut(_ served: Set<String>, _ judgement: Judgement) {
+        self.envelope.recipients.removeAll { served.contains($0.forwardPath.folded) }
+        guard let first = self.downstream, !first.isAway else { return self.askForRelease(judgement) }
+        first.abort()
+        let mail = MailCommand(reversePath: self.envelope.reversePath, parameters: self.envelope.parameters)
+        let second = self.downstreams.begin(
+            mail,
+            client: self.envelope.client,
+            route: self.snapshot.downstreamRoute(self.route)
+        )
+        self.downstream = second
+        second.add(self.envelope.recipients) { replies in
+            if replies.allSatisfy(\.isPositive) || second.isAway {
+                self.askForRelease(judgement)
+            } else {
+                // Where the downstream does not stand by what it has said, the sender keeps the message.
+                self.perform(self.machine.underWayElsewhere())
+            }
+        }
+    }
+
+    // MARK: - The decision
+
+    private func askForRelease(_ judgement: Judgement) {
         let isCaught = judgement.decision.disposition == .hold || judgement.decision.disposition == .reject
         guard isCaught, judgement.skippedRules.isEmpty, let quarantine = self.services.quarantine else {
             self.proceed(judgement)
@@ -149,8 +225,14 @@ final class MessageFate {
             } else {
                 self.spool(judgement)
             }
+        case .record(let reply):
+            self.record(reply)
         case .reply(let reply, let abortsDownstream, let keepsCopy):
             if abortsDownstream { self.downstream?.abort() }
+            if !self.isRecorded, self.repeats == nil, let passage = self.passage {
+                self.services.ledger?.finished(passage)
+                self.passage = nil
+            }
             self.services.log.transactionFinished(
                 TransactionSummary(
                     id: self.id,
@@ -158,12 +240,15 @@ final class MessageFate {
                     octets: self.content.octets,
                     judgement: judgement,
                     reply: reply,
+                    repeats: self.repeats,
                     downstream: self.route.name,
                     milliseconds: self.stopwatch.microseconds / 1_000
                 )
             )
             self.completion?(reply)
             self.completion = nil
+            // What came before was counted then.
+            guard self.repeats == nil else { return }
             self.services.ruleHits.count(judgement.findings.rules)
             if self.snapshot.configuration.dmarcReports.isEnabled,
                 let observation = judgement.dmarcObservation(self.envelope, policy: self.policy)
@@ -171,6 +256,20 @@ final class MessageFate {
                 self.services.dmarc.count(observation)
             }
             if keepsCopy { self.keepCopy(judgement) }
+        }
+    }
+
+    /// Before the reply: whoever does not hear it is told the same when the message comes again.
+    private func record(_ reply: SMTPReply) {
+        guard let ledger = self.services.ledger, let passage = self.passage else {
+            return self.perform(self.machine.recorded())
+        }
+        self.isRecorded = true
+        let id = self.id
+        self.onLoop {
+            await ledger.taken(passage, id: id, reply: reply)
+        } then: { () in
+            self.perform(self.machine.recorded())
         }
     }
 

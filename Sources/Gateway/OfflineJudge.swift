@@ -112,7 +112,7 @@ package final class OfflineJudge: Sendable {
                 preconditionFailure("storing ends in a reply")
             }
             return reply
-        case .reply(let reply, _, _):
+        case .record(let reply), .reply(let reply, _, _):
             return reply
         }
     }

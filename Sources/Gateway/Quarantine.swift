@@ -46,6 +46,12 @@ final class Quarantine: Sendable {
         }
     }
 
+    /// What was held last, for the ledger.
+    func latest(_ limit: Int) async -> [Ledger.Stored] {
+        let records = (try? await self.store.latestHeld(limit: limit)) ?? []
+        return records.map { Ledger.Stored($0, reply: RelayMachine.heldReply($0.id)) }
+    }
+
     /// - Returns: why there is no copy; nil when there is one.
     func keepCopy(_ record: QuarantineRecord, content: MessageContent) async -> String? {
         do {

@@ -39,6 +39,9 @@ final class SessionCoordinator: SMTPSession {
     private var clientQuestion: ClientReputation.ClientQuestion?
     /// The message that is being judged or handed on.
     private var fate: MessageFate?
+    /// Messages that were taken, while nothing shows that the client knows it.
+    private var unheard: [Ledger.Passage] = []
+    private var isClientGone = false
 
     init(
         client: ClientIdentity,
@@ -79,8 +82,15 @@ final class SessionCoordinator: SMTPSession {
         self.transaction = nil
     }
 
+    func repliesHeard() {
+        for passage in self.unheard { self.services.ledger?.heard(passage) }
+        self.unheard = []
+    }
+
     func connectionClosed(_ summary: ConnectionSummary) {
+        self.isClientGone = true
         self.fate?.clientLeft()
+        for passage in self.unheard { self.services.ledger?.clientLeft(passage) }
         self.transactionReset()
         self.services.log.connectionClosed(summary)
     }
@@ -387,6 +397,7 @@ final class SessionCoordinator: SMTPSession {
             snapshot: self.snapshot,
             services: self.services,
             downstream: transaction.downstream,
+            downstreams: self.downstreams,
             eventLoop: self.eventLoop,
             stopwatch: transaction.stopwatch,
             senderQuestion: transaction.senderQuestion,
@@ -394,6 +405,7 @@ final class SessionCoordinator: SMTPSession {
         )
         self.fate = fate
         fate.decide { reply in
+            if !self.isClientGone, let passage = fate.passage { self.unheard.append(passage) }
             self.fate = nil
             if self.transaction?.id == transaction.id { self.transaction = nil }
             answer(.replies([reply]))

@@ -31,6 +31,12 @@ final class Spool: Sendable {
         self.expireAfter = configuration.spool.expireSeconds
     }
 
+    /// What came last, for the ledger.
+    func latest(_ limit: Int) async -> [Ledger.Stored] {
+        let messages = (try? await self.store.latest(limit: limit)) ?? []
+        return messages.map { Ledger.Stored($0.record, reply: RelayMachine.spooledReply($0.id)) }
+    }
+
     var hasRoom: Bool { self.state.withLock { $0.hasRoom } }
 
     /// The route's server was away a moment ago.

@@ -10,6 +10,8 @@ package struct TransactionSummary: Sendable {
     package var octets: Int
     package var judgement: Judgement
     package var reply: SMTPReply
+    /// The transaction that has taken this message before; nil where none has.
+    package var repeats: TransactionID?
     package var downstream: String?
     package var milliseconds: Int
 }
@@ -56,6 +58,7 @@ package struct TransactionLog: Sendable {
         if let found = summary.judgement.findings.reputation { fields[.dns] = "\(found.summary)" }
         if let helo = summary.envelope.client.helo { fields[.helo] = "\(helo)" }
         if let tls = summary.envelope.client.tls { fields[.tls] = "\(tls.version)" }
+        if let repeats = summary.repeats { fields[.repeats] = "\(repeats)" }
         if let downstream = summary.downstream { fields[.downstream] = "\(downstream)" }
         let rules = summary.judgement.findings.rules
         if !rules.shadowHits.isEmpty { fields[.shadowHits] = .array(rules.shadowHits.map { "\($0.rule)" }) }

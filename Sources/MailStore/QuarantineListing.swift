@@ -65,6 +65,18 @@ extension QuarantineStore {
         return first
     }
 
+    /// Held messages that came last, the newest first.
+    package func latestHeld(limit: Int) async throws -> [QuarantineRecord] {
+        try await self.pool.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM messages WHERE kind = 'held' ORDER BY received DESC, id DESC LIMIT ?",
+                arguments: [limit]
+            )
+            return try rows.map { try RowCodec.entry($0).record }
+        }
+    }
+
     /// - Throws: `QuarantineError.notFound`.
     package func record(_ id: TransactionID) async throws -> QuarantineEntry {
         try await self.pool.read { try Self.entry(id, in: $0) }

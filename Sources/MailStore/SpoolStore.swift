@@ -150,6 +150,15 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    /// Those whose transactions began last, the newest first.
+    package func latest(limit: Int) async throws -> [SpooledMessage] {
+        try await self.pool.read { database in
+            // Ids begin with the time.
+            let rows = try Row.fetchAll(database, sql: "SELECT * FROM messages ORDER BY id DESC LIMIT ?", arguments: [limit])
+            return try rows.map { try SpoolRow.message($0, in: database) }
+        }
+    }
+
     // MARK: Delivering
 
     /// Notes what an attempt has brought. When nobody waits any more, the message leaves the spool: first the row, for good, then

@@ -1,4 +1,5 @@
 import ContentStorage
+import Glibc
 import Logging
 import MailTypes
 import NIOCore
@@ -20,12 +21,16 @@ final class SMTPServerHandler: ChannelDuplexHandler {
 
     /// Seconds for which a closed connection is still read, so that the last reply is not lost to a reset.
     private static let lingerSeconds: Int64 = 2
+    /// After which a client's system has acknowledged the last replies: more than most ways there and back take.
+    private static let acknowledgementMilliseconds: Int64 = 200
 
     private let settings: ListenerSettings
     private let gate: ConnectionGate
     private let logger: Logger
     private var machine: ServerSessionMachine
     private var session: (any SMTPSession)?
+    /// The session that is over while its client may still be seen to have heard the last replies.
+    private var farewell: (any SMTPSession)?
     private var writer: ContentWriter?
     private var outgoing: ByteBuffer?
     private var question: UInt64 = 0
@@ -125,12 +130,32 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     /// then close one half; with nothing left to do, or a question open and nothing behind it, nobody is there any more.
     private func inputClosed(_ context: ChannelHandlerContext) {
         self.inputIsClosed = true
+        self.noteHearing(context)
         self.closeIfAbandoned(context)
+    }
+
+    private func noteHearing(_ context: ChannelHandlerContext) {
+        guard self.machine.owesHearing, self.hasTakenEverything(context) else { return }
+        self.machine.repliesHeard()
+        // At once, also where this is part of carrying out something else: the session hears of it before the connection closes.
+        self.carryOut(context)
+    }
+
+    /// Whether the client's system has acknowledged all that was sent. A client that then closes in order has read it, too: where
+    /// octets are unread at the close, the connection is reset (RFC 1122 §4.2.2.13).
+    private func hasTakenEverything(_ context: ChannelHandlerContext) -> Bool {
+        guard let socket = context.channel as? any SocketOptionProvider else { return context.channel.isWritable }
+        var isTaken = false
+        // On the event loop the answer is there at once.
+        socket.getTCPInfo().assumeIsolated().whenSuccess { isTaken = $0.tcpi_unacked == 0 }
+        return isTaken
     }
 
     private func closeIfAbandoned(_ context: ChannelHandlerContext) {
         guard self.inputIsClosed else { return }
         if !self.isFinished, self.machine.wait == .answer, self.machine.unreadOctets > 0 { return }
+        // The timer closes, when the client's system has had time to acknowledge the last replies.
+        if self.isFinished, self.machine.owesHearing, self.lingerTimer != nil { return }
         context.close(promise: nil)
     }
 
@@ -140,6 +165,8 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         self.finish()
         context.fireChannelInactive()
     }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.farewell = nil }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.logger.debug("Connection failed", metadata: ["client": "\(self.machine.client.address)", "error": "\(error)"])
@@ -152,14 +179,18 @@ final class SMTPServerHandler: ChannelDuplexHandler {
     private func pump(_ context: ChannelHandlerContext) {
         guard !self.isPumping else { return }
         self.isPumping = true
-        while let action = self.machine.nextAction() {
-            if self.machine.wait != .content { self.lastActivity = .now() }
-            self.perform(action, context)
-        }
+        self.carryOut(context)
         self.isPumping = false
         self.flush(context)
         self.resumeReading(context)
         self.closeIfAbandoned(context)
+    }
+
+    private func carryOut(_ context: ChannelHandlerContext) {
+        while let action = self.machine.nextAction() {
+            if self.machine.wait != .content { self.lastActivity = .now() }
+            self.perform(action, context)
+        }
     }
 
     private func perform(_ action: ServerAction, _ context: ChannelHandlerContext) {
@@ -172,6 +203,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
             self.writer = nil
             self.pace.ended()
             self.session?.transactionReset()
+        case .repliesHeard: (self.session ?? self.farewell)?.repliesHeard()
         case .holdGreeting(let milliseconds): self.holdGreeting(milliseconds, context)
         case .startTLS(let reply): self.startTLS(reply, context)
         case .close(let reply): self.close(reply, context)
@@ -347,6 +379,16 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         if let reply { self.write(reply, context) }
         self.flush(context)
         self.finish()
+        self.noteHearing(context)
+        guard self.machine.owesHearing else { return self.close(behind: reply, context) }
+        // It has said QUIT without waiting for the reply to its message.
+        self.lingerTimer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.acknowledgementMilliseconds)) {
+            self.noteHearing(context)
+            self.close(behind: reply, context)
+        }
+    }
+
+    private func close(behind reply: SMTPReply?, _ context: ChannelHandlerContext) {
         // A client that says QUIT has nothing more to say: with nothing unread, no reset can overtake the reply.
         let isFarewell = reply?.code == SMTPReply.Success.closing.rawValue && self.machine.unreadOctets == 0
         guard reply != nil, !self.inputIsClosed, !isFarewell else {
@@ -371,6 +413,7 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         if self.isEntered { self.gate.leave(self.admitted) }
         let summary = self.summary
         self.session?.connectionClosed(summary)
+        self.farewell = self.session
         self.session = nil
         self.logger.debug(
             "Connection closed",

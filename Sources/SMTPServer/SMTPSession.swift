@@ -11,6 +11,9 @@ package protocol SMTPSession: AnyObject {
     /// RSET, a new EHLO, or refused content ended the transaction (also one whose MAIL was not yet followed by RCPT).
     func transactionReset()
 
+    /// The client has seen the positive replies to the messages that it has sent so far. May come behind `connectionClosed`.
+    func repliesHeard()
+
     /// Nothing will be asked any more; an answer that is still outstanding may be given and is thrown away.
     func connectionClosed(_ summary: ConnectionSummary)
 }

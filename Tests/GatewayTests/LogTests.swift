@@ -100,6 +100,7 @@ struct LogTests {
             Set(transactions[0].keys).subtracting(line)
                 == documented["Fields of transaction"]?.subtracting([
                     "tls", "unchecked", "list", "greylist", "shadow_hits", "suspended", "cuts", "authentication", "dns",
+                    "repeats",
                 ])
         )
         #expect(transactions[0]["disposition"] as? String == "deliver")

@@ -97,6 +97,63 @@ struct RelayMachineTests {
         }
     }
 
+    @Test("a positive reply is written down before it is given, and is the same afterwards; a refusal is not")
+    func recorded() throws {
+        for outcome in Self.outcomes() {
+            var plain = RelayMachine(id: Self.id)
+            var machine = RelayMachine(id: Self.id, recordsReplies: true)
+            _ = plain.decided(Self.decision(.deliver, nil))
+            _ = machine.decided(Self.decision(.deliver, nil))
+            let expected = try #require(Self.reply(plain.downstreamFinished(outcome)))
+            let action = machine.downstreamFinished(outcome)
+            if expected.isPositive {
+                #expect(action == .record(expected))
+                #expect(Self.reply(machine.recorded()) == expected)
+            } else {
+                #expect(Self.reply(action) == expected)
+            }
+        }
+    }
+
+    @Test("what was stored is written down, too; what could not be stored is not")
+    func storedIsRecorded() {
+        for isSpooled in [true, false] {
+            for outcome in [RelayMachine.StoreOutcome.durable, .full, .failed(reason: "disk")] {
+                var machine = RelayMachine(id: Self.id, isBackedUp: true, recordsReplies: true)
+                if isSpooled {
+                    _ = machine.decided(Self.decision(.deliver, nil))
+                    #expect(machine.downstreamFinished(.away(reason: "away")) == .spool)
+                } else {
+                    #expect(machine.decided(Self.decision(.hold, nil)) == .store)
+                }
+                switch machine.storeFinished(outcome) {
+                case .record(let reply):
+                    #expect(outcome == .durable && Self.reply(machine.recorded()) == reply)
+                    #expect(reply == (isSpooled ? RelayMachine.spooledReply(Self.id) : RelayMachine.heldReply(Self.id)))
+                case let action: #expect(outcome != .durable && Self.reply(action)?.isTransientFailure == true)
+                }
+            }
+        }
+    }
+
+    @Test("a message that was taken before gets the same positive reply and goes nowhere")
+    func takenBefore() {
+        for own in Self.replies {
+            var machine = RelayMachine(id: Self.id, recordsReplies: true)
+            guard case .reply(let reply, abortsDownstream: true, keepsCopy: false) = machine.takenBefore(own) else {
+                Issue.record("no reply to \(own)")
+                continue
+            }
+            #expect(own.isPositive ? reply == own : reply.isTransientFailure)
+        }
+    }
+
+    @Test("while a message is on its way elsewhere, its sender keeps it")
+    func underWayElsewhere() {
+        var machine = RelayMachine(id: Self.id, recordsReplies: true)
+        #expect(Self.reply(machine.underWayElsewhere())?.isTransientFailure == true)
+    }
+
     @Test("what is discarded is accepted, and goes nowhere")
     func discarded() {
         for policyReply in [nil] + Self.replies.map(Optional.some) {

@@ -23,11 +23,20 @@ public final class RecordingMailServer: Sendable {
     public let port: Int
     private let descriptor: Int32
     private let extensions: [String]
+    /// The reply to a command line, or to `.` for the end of a message, where it is not the usual one; empty: none, the
+    /// connection ends.
+    private let answer: @Sendable (String) -> String?
     private let state = Mutex(State())
 
-    public init(extensions: [String] = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"]) throws {
-        (self.descriptor, self.port) = try LoopbackSocket.listening()
+    /// - Parameter port: where an earlier one listened; 0: a free one.
+    public init(
+        extensions: [String] = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"],
+        port: Int = 0,
+        answer: @escaping @Sendable (String) -> String? = { _ in nil }
+    ) throws {
+        (self.descriptor, self.port) = try LoopbackSocket.listening(port: port)
         self.extensions = extensions
+        self.answer = answer
         Thread { [weak self, descriptor] in
             while true {
                 let accepted = accept(descriptor, nil, nil)
@@ -79,6 +88,11 @@ public final class RecordingMailServer: Sendable {
         while true {
             let line = try socket.line()
             self.state.withLock { $0.commands.append(line) }
+            if let answer = self.answer(line) {
+                if answer.isEmpty { return socket.disconnect() }
+                socket.write(answer + "\r\n")
+                continue
+            }
             switch line.prefix(4).uppercased() {
             case "EHLO":
                 let lines = ["recorder"] + self.extensions
@@ -97,6 +111,11 @@ public final class RecordingMailServer: Sendable {
                 let count = self.state.withLock { state in
                     state.messages.append(Message(from: from, to: to, octets: octets, commandsBefore: before))
                     return state.messages.count
+                }
+                if let answer = self.answer(".") {
+                    if answer.isEmpty { return socket.disconnect() }
+                    socket.write(answer + "\r\n")
+                    continue
                 }
                 socket.write("250 2.0.0 queued as R\(count)\r\n")
             case "XCLI":

@@ -13,6 +13,7 @@ struct ServerDriver {
         var recipients: [String] = []
         var questions: [String] = []
         var resets = 0
+        var heard = 0
         var isClosed = false
         var startedTLS = false
         var codes: [Int] { self.replies.map { Int($0.prefix(3)) ?? 0 } }
@@ -65,6 +66,7 @@ struct ServerDriver {
         case .content(let bytes): self.content += bytes.readableBytesView
         case .discardContent: self.content = []
         case .transactionReset: self.record.resets += 1
+        case .repliesHeard: self.record.heard += 1
         case .holdGreeting: break
         case .startTLS(let reply):
             self.write(reply)

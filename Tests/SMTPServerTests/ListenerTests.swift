@@ -160,6 +160,43 @@ struct ListenerTests {
         #expect(summaries.first?.reason == "lost after end of data")
     }
 
+    @Test("a client that goes on, or closes behind the reply, has heard it; one that is cut off has not")
+    func heard() async throws {
+        let server = try await Self.start()
+        let message = "MAIL FROM:<a@b.c>\r\nRCPT TO:<d@e.f>\r\nDATA\r\n"
+        func heard() -> Int { server.log.entries.withLock { $0.heard } }
+        do {
+            let client = try server.client()
+            client.write("EHLO c\r\n\(message)")
+            #expect(try client.codes(5) == [220, 250, 250, 250, 354])
+            client.write("x\r\n.\r\n")
+            #expect(try client.reply().hasPrefix("250"))
+            #expect(heard() == 0)
+            client.write("NOOP\r\n")
+            #expect(try client.codes(1) == [250])
+            #expect(heard() == 1)
+            client.write(message)
+            #expect(try client.codes(3) == [250, 250, 354])
+            client.write("x\r\n.\r\nNOOP\r\n")
+            #expect(try client.codes(2) == [250, 250])
+            // NOOP was on its way before the reply.
+            #expect(heard() == 1)
+        }
+        #expect(await server.ended(1).count == 1)
+        #expect(heard() == 2)
+        do {
+            let client = try server.client()
+            client.write("EHLO c\r\n\(message)")
+            #expect(try client.codes(5) == [220, 250, 250, 250, 354])
+            client.write("x\r\n.\r\n")
+            #expect(try client.reply().hasPrefix("250"))
+            client.abort()
+        }
+        #expect(await server.ended(2).count == 2)
+        #expect(heard() == 2)
+        await server.listener.shutdown(grace: .seconds(1))
+    }
+
     @Test("a client that sends everything and closes its half gets its replies")
     func halfClose() async throws {
         let server = try await Self.start(timing: .nextTick)
@@ -167,6 +204,7 @@ struct ListenerTests {
         client.write("\(Self.envelope)DATA\r\nx\r\n.\r\nQUIT\r\n")
         client.endOutput()
         #expect(client.codesToEnd() == [220, 250, 250, 250, 354, 250, 221])
+        #expect(server.log.entries.withLock { $0.heard } == 1)
         await server.listener.shutdown(grace: .seconds(1))
     }
 

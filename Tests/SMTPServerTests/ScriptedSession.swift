@@ -14,6 +14,7 @@ final class SessionLog: Sendable {
         var summaries: [ConnectionSummary] = []
         var fileBacked = 0
         var resets = 0
+        var heard = 0
     }
 
     let entries = Mutex(Entries())
@@ -72,6 +73,10 @@ final class ScriptedSession: SMTPSession {
 
     func transactionReset() {
         self.log.entries.withLock { $0.resets += 1 }
+    }
+
+    func repliesHeard() {
+        self.log.entries.withLock { $0.heard += 1 }
     }
 
     func connectionClosed(_ summary: ConnectionSummary) {

@@ -37,6 +37,12 @@ final class SocketClient {
 
     func write(_ text: String) { self.write(Array(text.utf8)) }
 
+    /// The connection will be reset when it is closed.
+    func abort() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<linger>.size))
+    }
+
     func endOutput() { shutdown(self.descriptor, Int32(SHUT_WR)) }
 
     private func fill() -> Bool {

@@ -4,10 +4,10 @@ import MailTypes
 ///
 /// Events in, actions out:
 /// ```
-/// judging -> delivering -> finished
-///                       -> spooling -> finished      (the downstream is away, and the route is backed up)
-///         -> storing    -> finished
-///         -> finished                    (reject, defer, discard)
+/// judging -> delivering -> [recording] -> finished
+///                       -> spooling    -> [recording] -> finished    (the downstream is away, and the route is backed up)
+///         -> storing    -> [recording] -> finished
+///         -> finished                                  (taken before, reject, defer, discard)
 /// ```
 /// The positive final reply is made in one place only, `positiveReply(from:)`.
 package struct RelayMachine: Sendable {
@@ -19,6 +19,8 @@ package struct RelayMachine: Sendable {
         case store
         /// The downstream is away: store the message durably for it; then `storeFinished`.
         case spool
+        /// Write down that this reply is given, so that a client which does not hear it gets it again; then `recorded`.
+        case record(SMTPReply)
         /// Say this. The downstream's transaction, if one is open, is of no more use when `abortsDownstream`; a copy for
         /// review is made after the reply when `keepsCopy`.
         case reply(SMTPReply, abortsDownstream: Bool, keepsCopy: Bool)
@@ -36,26 +38,48 @@ package struct RelayMachine: Sendable {
         case delivering
         case storing
         case spooling
+        case recording(SMTPReply)
         case finished
     }
 
-    /// The only two places a message can be in before its sender may forget it; and the one case in which the
-    /// administrator wants it nowhere.
+    /// The only two places a message can be in before its sender may forget it, now or by an earlier transaction; and the one
+    /// case in which the administrator wants it nowhere.
     private enum Responsibility {
         case downstreamAccepted(SMTPReply)
         case storedDurably
         case spooledDurably
+        /// An earlier transaction has taken this message, with this reply.
+        case takenBefore(SMTPReply)
         case discardedByPolicy
     }
 
     private let id: TransactionID
     private let isBackedUp: Bool
+    private let recordsReplies: Bool
     private var state = State.judging
 
-    /// - Parameter isBackedUp: while the downstream is away, its mail is kept here.
-    package init(id: TransactionID, isBackedUp: Bool = false) {
+    /// - Parameters:
+    ///   - isBackedUp: while the downstream is away, its mail is kept here.
+    ///   - recordsReplies: positive replies are written down before they are given.
+    package init(id: TransactionID, isBackedUp: Bool = false, recordsReplies: Bool = false) {
         self.id = id
         self.isBackedUp = isBackedUp
+        self.recordsReplies = recordsReplies
+    }
+
+    /// All recipients have had this message before: its client did not hear the reply and sends it again.
+    package mutating func takenBefore(_ reply: SMTPReply) -> Action {
+        guard case .judging = self.state else { preconditionFailure("decided twice") }
+        self.state = .finished
+        return .reply(self.positiveReply(from: .takenBefore(reply)), abortsDownstream: true, keepsCopy: false)
+    }
+
+    /// An earlier transaction with the same message is not over: whether the message must be taken is not known yet.
+    package mutating func underWayElsewhere() -> Action {
+        guard case .judging = self.state else { preconditionFailure("decided twice") }
+        self.state = .finished
+        let reply = SMTPReply.transient(.localError, (3, 0), "This message is being delivered already, try again later")
+        return .reply(self.identified(reply), abortsDownstream: true, keepsCopy: false)
     }
 
     /// Policy has spoken.
@@ -95,7 +119,6 @@ package struct RelayMachine: Sendable {
             self.state = .spooling
             return .spool
         }
-        self.state = .finished
         let reply: SMTPReply
         switch outcome {
         case .accepted(let downstreamReply):
@@ -113,13 +136,12 @@ package struct RelayMachine: Sendable {
         case .internalError:
             reply = self.identified(.transient(.localError, (3, 0), "Local error, try again later"))
         }
-        return .reply(reply, abortsDownstream: false, keepsCopy: false)
+        return self.finish(reply)
     }
 
     package mutating func storeFinished(_ outcome: StoreOutcome) -> Action {
         guard self.state == .storing || self.state == .spooling else { preconditionFailure("nothing was to be stored") }
         let isSpooled = self.state == .spooling
-        self.state = .finished
         let reply: SMTPReply
         switch outcome {
         case .durable:
@@ -129,6 +151,22 @@ package struct RelayMachine: Sendable {
         case .failed:
             reply = self.identified(.transient(.localError, (3, 0), "The message could not be stored, try again later"))
         }
+        return self.finish(reply)
+    }
+
+    /// The reply is written down, or cannot be: the message is where it is in either case.
+    package mutating func recorded() -> Action {
+        guard case .recording(let reply) = self.state else { preconditionFailure("nothing was to be recorded") }
+        self.state = .finished
+        return .reply(reply, abortsDownstream: false, keepsCopy: false)
+    }
+
+    private mutating func finish(_ reply: SMTPReply) -> Action {
+        if self.recordsReplies, reply.isPositive {
+            self.state = .recording(reply)
+            return .record(reply)
+        }
+        self.state = .finished
         return .reply(reply, abortsDownstream: false, keepsCopy: false)
     }
 
@@ -141,12 +179,26 @@ package struct RelayMachine: Sendable {
         case .downstreamAccepted:
             self.unexpectedAnswer
         case .storedDurably:
-            self.identified(.success(.ok, (0, 0), "Ok, kept for review"))
+            Self.heldReply(self.id)
         case .spooledDurably:
-            self.identified(.success(.ok, (0, 0), "Ok, queued until the mail server is back"))
+            Self.spooledReply(self.id)
+        case .takenBefore(let reply) where reply.isPositive:
+            reply
+        case .takenBefore:
+            self.unexpectedAnswer
         case .discardedByPolicy:
             self.identified(.success(.ok, (0, 0), "Ok"))
         }
+    }
+
+    /// What the client of a message in the quarantine was told.
+    package static func heldReply(_ id: TransactionID) -> SMTPReply {
+        self.identified(.success(.ok, (0, 0), "Ok, kept for review"), id)
+    }
+
+    /// What the client of a message in the spool was told.
+    package static func spooledReply(_ id: TransactionID) -> SMTPReply {
+        self.identified(.success(.ok, (0, 0), "Ok, queued until the mail server is back"), id)
     }
 
     /// A 2xx or 3xx in the wrong place says nothing about the message.
@@ -162,5 +214,7 @@ package struct RelayMachine: Sendable {
 
     /// Every reply of our own to a message names the transaction, so that its sender can quote it; the downstream's own
     /// replies pass unchanged.
-    private func identified(_ reply: SMTPReply) -> SMTPReply { reply.appending("(\(self.id))") }
+    private func identified(_ reply: SMTPReply) -> SMTPReply { Self.identified(reply, self.id) }
+
+    private static func identified(_ reply: SMTPReply, _ id: TransactionID) -> SMTPReply { reply.appending("(\(id))") }
 }

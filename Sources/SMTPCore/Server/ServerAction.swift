@@ -13,6 +13,8 @@ package enum ServerAction: Equatable, Sendable {
     case discardContent
     /// Tell the session that its transaction is over.
     case transactionReset
+    /// Tell the session that the client has seen the positive replies to its messages.
+    case repliesHeard
     /// Wait that long, then call `greetingDelayElapsed`; octets that come before are an early talker's.
     case holdGreeting(milliseconds: Int)
     /// Send the reply in plain text, then put TLS below; the outcome is given to `tlsEstablished` or `tlsFailed`.

@@ -113,6 +113,7 @@ extension ServerSessionMachine {
         if case .replies(let replies) = answer, replies.count == 1, replies[0].isPositive {
             self.counts.accepted += 1
             self.recentErrors = 0
+            self.owesHearing = true
             self.actions.append(.reply(replies[0]))
             return
         }

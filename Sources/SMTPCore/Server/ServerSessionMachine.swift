@@ -113,6 +113,8 @@ package struct ServerSessionMachine: Sendable {
     /// The chunk before this command failed: chunks that were sent before the client knew are refused without blame.
     var lastChunkFailed = false
     var storageFailed = false
+    /// A message was taken, and nothing shows yet that the client knows it.
+    package internal(set) var owesHearing = false
     var isEnding = false
     /// `CONNECT`, or the last command that was carried out.
     var stage = "CONNECT"
@@ -141,10 +143,19 @@ package struct ServerSessionMachine: Sendable {
         case .proxyHeader, .asking, .holdingGreeting, .ready, .data, .chunk, .swallowing: break
         }
         if self.inbound.readableBytes == 0 {
+            // All that the client had sent before is answered, and it goes on: it has read the answers.
+            if case .ready = self.state { self.repliesHeard() }
             self.inbound = bytes
         } else {
             self.inbound.writeImmutableBuffer(bytes)
         }
+    }
+
+    /// The client is known to have read all that was sent to it; `received` finds that out by itself where the client goes on.
+    package mutating func repliesHeard() {
+        guard self.owesHearing else { return }
+        self.owesHearing = false
+        self.actions.append(.repliesHeard)
     }
 
     package mutating func greetingDelayElapsed() {

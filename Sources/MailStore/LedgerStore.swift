@@ -1,0 +1,258 @@
+import Dispatch
+import Foundation
+import GRDB
+import MailTypes
+import Synchronization
+
+/// A message that was taken: for whom, and what its client was told.
+package struct LedgerEntry: Hashable, Sendable {
+    /// Rises with time; given by the writer.
+    package var number: Int64
+    /// Names sender and content.
+    package var key: [UInt8]
+    /// Folded addresses.
+    package var recipients: Set<String>
+    /// Of the transaction that took it.
+    package var id: TransactionID
+    package var reply: SMTPReply
+    /// Milliseconds since 1970.
+    package var moment: Int64
+
+    package init(number: Int64, key: [UInt8], recipients: Set<String>, id: TransactionID, reply: SMTPReply, moment: Int64) {
+        self.number = number
+        self.key = key
+        self.recipients = recipients
+        self.id = id
+        self.reply = reply
+        self.moment = moment
+    }
+}
+
+/// Messages whose clients may not have heard that they were taken, in a database of their own. An entry is on the disk when `record`
+/// returns; entries that come at one time share a transaction and its synchronization, and those that are settled meanwhile leave
+/// with them.
+package final class LedgerStore: Sendable {
+    /// Changes in one transaction: enough to share its cost, few enough that nobody waits long.
+    private static let batch = 256
+    /// Settled entries that wait for a transaction to leave with; with more of them one begins.
+    private static let settledTogether = 1_000
+    /// Entries that are forgotten in one transaction, so that those that come need not wait for long.
+    private static let forgottenAtOnce = 5_000
+
+    private enum Job: Sendable {
+        case record(LedgerEntry, CheckedContinuation<Void, any Error>)
+        case read([UInt8], since: Int64, CheckedContinuation<[LedgerEntry], any Error>)
+    }
+
+    private struct Waiting: Sendable {
+        var jobs: [Job] = []
+        var settled: [Int64] = []
+        var isRunning = false
+    }
+
+    private let database: DatabaseQueue
+    private let waiting = Mutex(Waiting())
+    private let queue = DispatchQueue(label: "ledger")
+
+    package static func file(in directory: String) -> String { directory + "/ledger.sqlite" }
+
+    /// Opens the ledger, and makes it where there is none.
+    /// - Parameter directory: the data directory.
+    package init(directory: String) throws {
+        // An entry that a power failure took back would let a message be delivered twice.
+        self.database = try SharedDatabase.open(Self.file(in: directory), label: "ledger", durability: .full)
+        try Self.migrator.migrate(self.database)
+    }
+
+    /// A migration that was ever released is never changed: a new one follows it.
+    private static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("entries") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE entries (
+                        number INTEGER PRIMARY KEY,
+                        key BLOB NOT NULL,
+                        recipients TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        code INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        moment INTEGER NOT NULL
+                    );
+                    CREATE INDEX entries_by_key ON entries (key);
+                    """
+            )
+        }
+        return migrator
+    }
+
+    // MARK: Entries
+
+    /// Returns when the entry is on the disk.
+    package func record(_ entry: LedgerEntry) async throws {
+        try await withCheckedThrowingContinuation { self.add(.record(entry, $0)) }
+    }
+
+    /// The client of these entries has heard: they leave the ledger with one of the next writes. A crash before that leaves them.
+    package func settle(_ numbers: [Int64]) {
+        let mustStart = self.waiting.withLock { waiting in
+            waiting.settled += numbers
+            guard waiting.settled.count >= Self.settledTogether, !waiting.isRunning else { return false }
+            waiting.isRunning = true
+            return true
+        }
+        if mustStart {
+            self.queue.async { self.drain() }
+        }
+    }
+
+    /// What was taken of a message since then, oldest first; without what was settled.
+    package func entries(_ key: [UInt8], since moment: Int64) async throws -> [LedgerEntry] {
+        try await withCheckedThrowingContinuation { self.add(.read(key, since: moment, $0)) }
+    }
+
+    private func add(_ job: Job) {
+        let mustStart = self.waiting.withLock { waiting in
+            waiting.jobs.append(job)
+            defer { waiting.isRunning = true }
+            return !waiting.isRunning
+        }
+        if mustStart {
+            self.queue.async { self.drain() }
+        }
+    }
+
+    private func drain() {
+        while true {
+            let (jobs, settled) = self.waiting.withLock { waiting in
+                let next = Array(waiting.jobs.prefix(Self.batch))
+                waiting.jobs.removeFirst(next.count)
+                let isWorthwhile = !next.isEmpty || waiting.settled.count >= Self.settledTogether
+                let settled = isWorthwhile ? waiting.settled : []
+                if isWorthwhile { waiting.settled = [] }
+                waiting.isRunning = isWorthwhile
+                return (next, settled)
+            }
+            if jobs.isEmpty, settled.isEmpty { return }
+            self.carryOut(jobs, settled)
+        }
+    }
+
+    /// Everything in one transaction. Nobody is answered before it is committed.
+    private func carryOut(_ jobs: [Job], _ settled: [Int64]) {
+        var found: [[LedgerEntry]] = []
+        do {
+            try self.database.write { database in
+                try self.remove(settled, database)
+                for job in jobs {
+                    switch job {
+                    case .record(let entry, _): try Self.insert(entry, database)
+                    case .read(let key, let moment, _): found.append(try Self.select(key, since: moment, database))
+                    }
+                }
+            }
+        } catch {
+            for job in jobs {
+                switch job {
+                case .record(_, let done): done.resume(throwing: error)
+                case .read(_, _, let done): done.resume(throwing: error)
+                }
+            }
+            // They leave with a later transaction.
+            self.waiting.withLock { $0.settled.append(contentsOf: settled) }
+            return
+        }
+        var reads = found.makeIterator()
+        for job in jobs {
+            switch job {
+            case .record(_, let done): done.resume()
+            case .read(_, _, let done): done.resume(returning: reads.next() ?? [])
+            }
+        }
+    }
+
+    private func remove(_ numbers: [Int64], _ database: Database) throws {
+        guard !numbers.isEmpty else { return }
+        let statement = try database.cachedStatement(sql: "DELETE FROM entries WHERE number = ?")
+        for number in numbers { try statement.execute(arguments: [number]) }
+    }
+
+    private static func insert(_ entry: LedgerEntry, _ database: Database) throws {
+        let status = entry.reply.enhanced.map { "\($0) " } ?? ""
+        let statement = try database.cachedStatement(
+            sql: "INSERT INTO entries (number, key, recipients, id, code, text, moment) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        try statement.execute(arguments: [
+            entry.number, Data(entry.key), entry.recipients.sorted().joined(separator: "\n"), entry.id.text, entry.reply.code,
+            entry.reply.lines.map { status + $0 }.joined(separator: "\n"), entry.moment,
+        ])
+    }
+
+    private static func select(_ key: [UInt8], since moment: Int64, _ database: Database) throws -> [LedgerEntry] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT number, recipients, id, code, text, moment FROM entries WHERE key = ? AND moment >= ? ORDER BY number
+                """
+        )
+        let rows = try Row.fetchAll(statement, arguments: [Data(key), moment])
+        return rows.compactMap { row in
+            let recipients: String = row["recipients"]
+            let text: String = row["text"]
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            guard let id = TransactionID(row["id"] as String), let reply = SMTPReply.received(code: row["code"], lines: lines)
+            else { return nil }
+            return LedgerEntry(
+                number: row["number"],
+                key: key,
+                recipients: Set(recipients.split(separator: "\n").map(String.init)),
+                id: id,
+                reply: reply,
+                moment: row["moment"]
+            )
+        }
+    }
+
+    // MARK: All of it
+
+    /// Each entry's number and key, the oldest first.
+    package func keys() async throws -> [(number: Int64, key: [UInt8])] {
+        try await self.database.read { database in
+            try Row.fetchAll(database, sql: "SELECT number, key FROM entries ORDER BY number").map { row in
+                (row["number"], [UInt8](row["key"] as Data))
+            }
+        }
+    }
+
+    /// Forgets what is older, and the oldest beyond a number.
+    /// - Returns: what was forgotten; there may be more.
+    package func forget(before moment: Int64, keeping maximum: Int) async throws -> [(number: Int64, key: [UInt8])] {
+        try await self.database.write { database in
+            // Numbers rise with time, so the oldest stand first and old ones beside each other.
+            let last = try Int64.fetchOne(
+                database,
+                sql: "SELECT number FROM entries ORDER BY number DESC LIMIT 1 OFFSET ?",
+                arguments: [maximum]
+            )
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    DELETE FROM entries WHERE number IN (
+                        SELECT number FROM entries ORDER BY number LIMIT \(Self.forgottenAtOnce)
+                    ) AND (moment < ? OR number <= ?) RETURNING number, key
+                    """,
+                arguments: [moment, last ?? -1]
+            )
+            return rows.map { ($0["number"], [UInt8]($0["key"] as Data)) }
+        }
+    }
+
+    /// Writes down what was settled.
+    package func flush() async throws {
+        let settled = self.waiting.withLock { waiting in
+            defer { waiting.settled = [] }
+            return waiting.settled
+        }
+        guard !settled.isEmpty else { return }
+        try await self.database.write { try self.remove(settled, $0) }
+    }
+}
