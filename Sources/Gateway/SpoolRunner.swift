@@ -91,9 +91,11 @@ actor SpoolRunner {
     private func serve(_ route: String) async throws {
         let now = Int64(TransactionClock.milliseconds())
         let limit = self.snapshot().configuration.spool.deliveries
-        // What is too old needs no server to be given up.
-        let expired = try await self.spool.store.expired(route: route, at: now, limit: limit)
-        let due = try await self.spool.store.due(route: route, at: now, limit: 2 * limit)
+        // What is too old is given up while the server is known to be away. It may be old because this gateway was away, or the
+        // clock was wrong: else it is tried once more.
+        let isAway = (self.routes[route]?.schedule.failures ?? 0) > 0
+        let expired = try await isAway ? self.spool.store.expired(route: route, at: now, limit: limit) : []
+        let due = try await self.spool.store.due(route: route, at: now, withExpired: !isAway, limit: 2 * limit)
         // Other attempts may have begun and ended while the spool was asked: from here to the end nothing waits.
         var state = self.routes[route] ?? RouteState()
         if self.spool.takeAnswered(route) { state.schedule.destinationAnswered() }
@@ -228,6 +230,13 @@ actor SpoolRunner {
 
     /// Notes what an attempt has brought. Who is refused for good is first made known to somebody.
     private func finish(_ message: SpooledMessage, _ results: [SpoolResult], reason: String) async throws {
+        // When its time is over, this was the last attempt.
+        let isTooOld = message.expires <= Int64(TransactionClock.milliseconds()) && results.contains { $0.state == .waiting }
+        let results = results.map { result in
+            result.state == .waiting && isTooOld
+                ? SpoolResult(number: result.number, state: .failed, reply: result.reply) : result
+        }
+        let reason = isTooOld ? "could not be delivered in time" : reason
         let failed = results.filter { $0.state == .failed }
         if !failed.isEmpty, !(await self.notices(self.snapshot()).failed(message, failed, reason: reason)) {
             // Nothing is lost: the message stays and is tried again.

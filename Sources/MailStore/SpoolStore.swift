@@ -97,7 +97,8 @@ package final class SpoolStore: Sendable {
 
     /// Messages whose turn has come: those that were tried least, and among them fair among senders, the oldest of each, then the
     /// second oldest of each, and so on. One that makes a server fail so never stands before the others.
-    package func due(route: String, at now: Int64, limit: Int) async throws -> [TransactionID] {
+    /// - Parameter withExpired: also those whose time is over.
+    package func due(route: String, at now: Int64, withExpired: Bool, limit: Int) async throws -> [TransactionID] {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
@@ -105,10 +106,10 @@ package final class SpoolStore: Sendable {
                     SELECT id FROM (
                         SELECT id, received, attempts,
                             ROW_NUMBER() OVER (PARTITION BY sender_key ORDER BY attempts, received, id) AS turn
-                        FROM messages WHERE route = ? AND held = 0 AND next_attempt <= ? AND expires > ?
+                        FROM messages WHERE route = ? AND held = 0 AND \(Self.turn) AND expires > ?
                     ) ORDER BY attempts, turn, received, id LIMIT ?
                     """,
-                arguments: [route, now, now, limit]
+                arguments: [route, now, now + Self.longestWait, withExpired ? 0 : now, limit]
             ).compactMap { TransactionID($0) }
         }
     }
@@ -118,12 +119,19 @@ package final class SpoolStore: Sendable {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
-                sql:
-                    "SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? AND next_attempt <= ? ORDER BY expires, id LIMIT ?",
-                arguments: [route, now, now, limit]
+                sql: """
+                    SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? AND \(Self.turn)
+                    ORDER BY expires, id LIMIT ?
+                    """,
+                arguments: [route, now, now, now + Self.longestWait, limit]
             ).compactMap { TransactionID($0) }
         }
     }
+
+    /// The next attempt is due now, or was set by a clock that has been put back since: nobody sets it that far ahead.
+    private static let turn = "(next_attempt <= ? OR next_attempt > ?)"
+    /// Milliseconds: longer than any pause between two attempts.
+    private static let longestWait: Int64 = 3_600_000
 
     package func message(_ id: TransactionID) async throws -> SpooledMessage {
         try await self.pool.read { database in

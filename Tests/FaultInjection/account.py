@@ -1,0 +1,124 @@
+"""Where every message is, and why some are there twice.
+
+Lost is a message whose client was told 2xx and that is nowhere: not at the mail server, not in the quarantine, and nobody was told.
+
+A message that the mail server has taken twice is inside a documented window (docs/guarantees.md) only if what was written down proves it:
+
+* "only the server knew": the server took it and never got its answer off, because it was killed or hung up; or the gateway was
+  killed before what it knew was on its disk. The ledger, the spool and the quarantine are read as they lay there at the kill: an
+  entry that was on the disk and did not prevent the second delivery is a fault.
+* "the client forgot": the client's process had the reply and was killed before it noted that. Its system closes the connection in
+  order, as a client that has heard does.
+
+All else is outside.
+"""
+
+from collections import defaultdict
+import json
+
+import messages
+
+# Nanoseconds in which the end of a connection may hide an answer that the server has written.
+ANSWER = 300_000_000
+
+
+class Acceptance:
+    def __init__(self, moment, number, transaction, kind, is_exact, recipients):
+        self.moment, self.number, self.transaction, self.kind = moment, number, transaction, kind
+        self.is_exact, self.recipients, self.answered = is_exact, recipients, None
+
+
+class Account:
+    def __init__(self, lab):
+        self.lab = lab
+        self.told, self.refused, self.begun, self.heard = {}, {}, {}, defaultdict(list)
+        for moment, event, number, attempt, *words in messages.lines(lab.directory / "sender.log"):
+            number = int(number)
+            if event == "B":
+                self.begun.setdefault(number, moment)
+            elif event == "H":
+                self.heard[number].append(moment)
+            elif event == "R" and words[0][0] == "2":
+                self.told[number] = (moment, words[0])
+            elif event == "R" and words[0][0] == "5":
+                self.refused[number] = (moment, words[0])
+        self.taken, tokens, self.strange = defaultdict(list), {}, 0
+        for moment, event, *words in messages.lines(lab.directory / "server.log"):
+            if event == "A":
+                number, transaction, kind, is_exact, to, token = words
+                acceptance = Acceptance(moment, int(number), transaction, kind, is_exact == "1", to.split(","))
+                tokens[token] = acceptance
+                for recipient in acceptance.recipients:
+                    self.taken[acceptance.number, kind, recipient].append(acceptance)
+            elif event == "P":
+                tokens[words[0]].answered = moment
+            elif event == "?":
+                self.strange += 1
+        self.said = {}
+        for entry in self.log():
+            if "id" in entry and str(entry.get("reply", "")):
+                self.said.setdefault(entry["id"], str(entry["reply"]))
+
+    def log(self):
+        with open(self.lab.directory / "gateway.log", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+
+    # Lost
+
+    def lost(self, kept=lambda number, recipient: False):
+        """[(number, recipient, when its client was told)]"""
+        missing = []
+        for number, (moment, _) in self.told.items():
+            for recipient in messages.recipients(number):
+                if not self.taken.get((number, "message", recipient)) and not kept(number, recipient):
+                    missing.append((number, recipient, moment))
+        return missing
+
+    def damaged(self):
+        return [a for list_ in self.taken.values() for a in list_ if not a.is_exact]
+
+    # Doubled
+
+    def doubled(self):
+        """[(first, second, window or None)]"""
+        found = []
+        for list_ in self.taken.values():
+            for first, second in zip(list_, list_[1:]):
+                found.append((first, second, self.window(first, second)))
+        return found
+
+    def deaths(self, who, since, until):
+        return [death for death in self.lab.deaths if death.who == who and since <= death.moment <= until]
+
+    def window(self, first, second):
+        # The server had it and did not get its answer off.
+        if first.answered is None:
+            return "only the server knew"
+        lost_answer = self.deaths("server", first.moment, first.answered + ANSWER)
+        name = first.transaction if first.kind == "message" else f"{first.transaction}: {first.kind}"
+        killed = self.deaths("gateway", first.moment, second.moment)
+        released = self.deaths("release", first.moment, second.moment)
+        if first.transaction == second.transaction:
+            # From the spool or the quarantine, again.
+            if released and name in released[0].releasing:
+                return "only the server knew"
+            if killed and name in killed[0].spool:
+                return "only the server knew"
+            return "only the server knew" if lost_answer else None
+        if lost_answer and not self.said.get(first.transaction, "").startswith("2"):
+            return "only the server knew"
+        # What the gateway had written down must have prevented the second one.
+        has_said = self.said.get(first.transaction, "").startswith("2")
+        if killed and not has_said and first.transaction not in killed[0].ledger:
+            return "only the server knew"
+        if has_said and any(
+            first.moment < moment < death.moment
+            for death in self.deaths("client", first.moment, second.moment)
+            for moment in self.heard[first.number]
+        ):
+            return "the client forgot"
+        return None
