@@ -147,7 +147,10 @@ final class SMTPServerHandler: ChannelDuplexHandler {
         guard let socket = context.channel as? any SocketOptionProvider else { return context.channel.isWritable }
         var isTaken = false
         // On the event loop the answer is there at once.
-        socket.getTCPInfo().assumeIsolated().whenSuccess { isTaken = $0.tcpi_unacked == 0 }
+        // After a reset nothing is unacknowledged either, and where the client had closed before that, it is its close that is read.
+        socket.getTCPInfo().assumeIsolated().whenSuccess {
+            isTaken = $0.tcpi_unacked == 0 && Int($0.tcpi_state) != TCP_CLOSE
+        }
         return isTaken
     }
 

@@ -111,6 +111,12 @@ class Account:
             return "only the server knew" if lost_answer else None
         if lost_answer and not self.said.get(first.transaction, "").startswith("2"):
             return "only the server knew"
+        # Ids rise with time: this is the older transaction. Its gateway was killed when it had passed everything on, and the server
+        # took the message after that.
+        if second.transaction < first.transaction and second.transaction not in self.said:
+            earlier = self.deaths("gateway", 0, second.moment)
+            if earlier and not any(second.transaction in death.ledger for death in earlier):
+                return "only the server knew"
         # What the gateway had written down must have prevented the second one.
         has_said = self.said.get(first.transaction, "").startswith("2")
         if killed and not has_said and first.transaction not in killed[0].ledger:

@@ -60,7 +60,7 @@ class Table:
         return sum(row[column] for row in self.rows.values())
 
     def text(self):
-        head = ("path", "who", "step", "fault", "kills", "messages", "lost", "doubled in the window", "outside")
+        head = ("path", "who", "step", "fault", "times", "messages", "lost", "doubled in the window", "outside")
         lines = [head] + [
             (*key, *(str(row[column]) for column in self.COLUMNS)) for key, row in sorted(self.rows.items())
         ]
@@ -70,9 +70,13 @@ class Table:
         return "\n".join(text)
 
     def summary(self):
+        kinds = {"killed": 0, "cut": 0, "": 0}
+        for (_, _, _, fault), row in self.rows.items():
+            kind = "killed" if fault.startswith(("killed", "no memory")) else "cut" if fault == "cut" else ""
+            kinds[kind] += row["kills"]
         return (
-            f"kills and faults {self.total('kills')}, messages {self.total('messages')}, lost {self.total('lost')}, "
-            f"doubled in the window {self.total('doubled')}, doubled outside {self.total('outside')}"
+            f"kills {kinds['killed']}, other faults {kinds['']}, cuts of power {kinds['cut']}, messages {self.total('messages')}: "
+            f"lost {self.total('lost')}, doubled in the window {self.total('doubled')}, doubled outside {self.total('outside')}"
         )
 
 
@@ -521,7 +525,7 @@ ALL = {
     "notices": (notices, 10),
     "downstream": (downstream, 12),
     "client": (client, 12),
-    "scanner": (scanner, 1),
+    "scanner": (scanner, 3),
     "errors": (errors, 15),
     "full": (full, 0),
     "clock": (clock, 0),

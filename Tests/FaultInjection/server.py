@@ -55,7 +55,7 @@ class Server:
             return
         writer.write(b"220 server.example ESMTP\r\n")
         await self.fails("greeting")
-        count = 0
+        to = None
         while True:
             line = await reader.readuntil(b"\n")
             verb = line[:4].upper()
@@ -63,23 +63,26 @@ class Server:
                 bad = await self.fails("ehlo")
                 writer.write(b"421 4.3.2 not now\r\n" if bad else b"250-server.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 52428800\r\n")
             elif verb in (b"MAIL", b"RCPT"):
-                if await self.fails(verb.decode().lower()):
+                if await self.fails(verb.decode().lower()) or (verb == b"RCPT" and to is None):
                     writer.write(b"451 4.3.0 not now\r\n")
                 elif verb == b"RCPT" and line.startswith(b"RCPT TO:<eve@") and self.subject == "refuse eve":
                     writer.write(b"550 5.1.1 nobody of that name\r\n")
                 else:
-                    count = 0 if verb == b"MAIL" else count + 1
                     if verb == b"MAIL":
                         to = []
                     else:
                         to.append(line.split(b"<")[1].split(b">")[0].decode())
                     writer.write(b"250 2.1.0 ok\r\n")
             elif verb == b"DATA":
-                if count == 0 or await self.fails("data"):
+                if not to or await self.fails("data"):
                     writer.write(b"451 4.3.0 not now\r\n")
                     continue
                 writer.write(b"354 go\r\n")
                 await self.take(reader, writer, to)
+                to = None
+            elif verb == b"RSET":
+                to = None
+                writer.write(b"250 2.0.0 ok\r\n")
             elif verb == b"QUIT":
                 writer.write(b"221 2.0.0 bye\r\n")
                 return

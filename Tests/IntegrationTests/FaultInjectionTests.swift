@@ -29,7 +29,7 @@ extension IntegrationTests {
                 [harness, "--program", ProgramUnderTest.path, "--only", name, "--kills", "\(kills)"]
             )
             #expect(result.status == 0, "\(result.output.suffix(6_000))\(result.errors.suffix(2_000))")
-            #expect(result.output.contains("lost 0, doubled in the window"))
+            #expect(result.output.contains(": lost 0, doubled in the window"))
         }
     }
 }
