@@ -120,14 +120,15 @@ final class Ledger: Sendable {
     /// What is known of a message, with what the disk says.
     func look(_ key: [UInt8], _ recipients: [Recipient]) async -> Standing {
         let names = Set(recipients.map(\.forwardPath.folded))
-        let waiting = self.state.withLock { state in
-            // Their clients are there.
-            Set((state.visits[key] ?? []).filter { ContinuousClock.now - $0.since <= Self.patience }.map(\.passage.number))
+        let numbers = self.state.withLock { state in
+            // Of clients that have gone, and of those that are silent.
+            let silent = state.visits[key, default: []].filter { ContinuousClock.now - $0.since > Self.patience }
+            return state.open[Self.fingerprint(key), default: []] + silent.map(\.passage.number)
         }
         var entries: [LedgerEntry] = []
         do {
-            entries = try await self.store.entries(key, since: TimeText.now() - self.rememberMilliseconds)
-                .filter { !waiting.contains($0.number) }
+            let oldest = TimeText.now() - self.rememberMilliseconds
+            entries = try await self.store.entries(numbers).filter { $0.key == key && $0.moment >= oldest }
         } catch {
             self.logger.log(.warning, "the ledger cannot be read", [.error: "\(error)"])
         }

@@ -41,7 +41,7 @@ package final class LedgerStore: Sendable {
 
     private enum Job: Sendable {
         case record(LedgerEntry, CheckedContinuation<Void, any Error>)
-        case read([UInt8], since: Int64, CheckedContinuation<[LedgerEntry], any Error>)
+        case read([Int64], CheckedContinuation<[LedgerEntry], any Error>)
     }
 
     private struct Waiting: Sendable {
@@ -64,6 +64,7 @@ package final class LedgerStore: Sendable {
         try Self.migrator.migrate(self.database)
     }
 
+    /// No index by key: whoever asks knows the numbers, and an index would double what is written for each message.
     /// A migration that was ever released is never changed: a new one follows it.
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -78,8 +79,7 @@ package final class LedgerStore: Sendable {
                         code INTEGER NOT NULL,
                         text TEXT NOT NULL,
                         moment INTEGER NOT NULL
-                    );
-                    CREATE INDEX entries_by_key ON entries (key);
+                    )
                     """
             )
         }
@@ -106,9 +106,9 @@ package final class LedgerStore: Sendable {
         }
     }
 
-    /// What was taken of a message since then, oldest first; without what was settled.
-    package func entries(_ key: [UInt8], since moment: Int64) async throws -> [LedgerEntry] {
-        try await withCheckedThrowingContinuation { self.add(.read(key, since: moment, $0)) }
+    /// The entries with these numbers that are there and not settled, in the same order.
+    package func entries(_ numbers: [Int64]) async throws -> [LedgerEntry] {
+        try await withCheckedThrowingContinuation { self.add(.read(numbers, $0)) }
     }
 
     private func add(_ job: Job) {
@@ -147,7 +147,8 @@ package final class LedgerStore: Sendable {
                 for job in jobs {
                     switch job {
                     case .record(let entry, _): try Self.insert(entry, database)
-                    case .read(let key, let moment, _): found.append(try Self.select(key, since: moment, database))
+                    case .read(let numbers, _):
+                        found.append(try numbers.compactMap { try Self.select($0, database) })
                     }
                 }
             }
@@ -155,7 +156,7 @@ package final class LedgerStore: Sendable {
             for job in jobs {
                 switch job {
                 case .record(_, let done): done.resume(throwing: error)
-                case .read(_, _, let done): done.resume(throwing: error)
+                case .read(_, let done): done.resume(throwing: error)
                 }
             }
             // They leave with a later transaction.
@@ -166,7 +167,7 @@ package final class LedgerStore: Sendable {
         for job in jobs {
             switch job {
             case .record(_, let done): done.resume()
-            case .read(_, _, let done): done.resume(returning: reads.next() ?? [])
+            case .read(_, let done): done.resume(returning: reads.next() ?? [])
             }
         }
     }
@@ -188,28 +189,22 @@ package final class LedgerStore: Sendable {
         ])
     }
 
-    private static func select(_ key: [UInt8], since moment: Int64, _ database: Database) throws -> [LedgerEntry] {
-        let statement = try database.cachedStatement(
-            sql: """
-                SELECT number, recipients, id, code, text, moment FROM entries WHERE key = ? AND moment >= ? ORDER BY number
-                """
+    private static func select(_ number: Int64, _ database: Database) throws -> LedgerEntry? {
+        let statement = try database.cachedStatement(sql: "SELECT * FROM entries WHERE number = ?")
+        guard let row = try Row.fetchOne(statement, arguments: [number]) else { return nil }
+        let recipients: String = row["recipients"]
+        let text: String = row["text"]
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        guard let id = TransactionID(row["id"] as String), let reply = SMTPReply.received(code: row["code"], lines: lines)
+        else { return nil }
+        return LedgerEntry(
+            number: number,
+            key: [UInt8](row["key"] as Data),
+            recipients: Set(recipients.split(separator: "\n").map(String.init)),
+            id: id,
+            reply: reply,
+            moment: row["moment"]
         )
-        let rows = try Row.fetchAll(statement, arguments: [Data(key), moment])
-        return rows.compactMap { row in
-            let recipients: String = row["recipients"]
-            let text: String = row["text"]
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            guard let id = TransactionID(row["id"] as String), let reply = SMTPReply.received(code: row["code"], lines: lines)
-            else { return nil }
-            return LedgerEntry(
-                number: row["number"],
-                key: key,
-                recipients: Set(recipients.split(separator: "\n").map(String.init)),
-                id: id,
-                reply: reply,
-                moment: row["moment"]
-            )
-        }
     }
 
     // MARK: All of it
