@@ -153,8 +153,9 @@ let package = Package(
             [
                 "Gateway", "ConfigurationFile", "MailPolicy", "MailRules", "PatternKit", "MailTypes", "SMTPCore", "SMTPServer",
                 "SMTPClient",
-                "ContentStorage", "MailStore", "OpenSSLKit", "VirusScan", "OutpostTestKit", nioCore, nioPosix, nioEmbedded,
-                logging,
+                "ContentStorage", "DeflateKit", "MailStore", "MailMessage", "OpenSSLKit", "VirusScan", "SystemKit",
+                "OutpostTestKit", nioCore,
+                nioPosix, nioEmbedded, logging,
             ]
         ),
         tests(

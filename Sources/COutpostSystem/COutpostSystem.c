@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,6 +154,21 @@ int outpost_bind_tcp(const unsigned char *octets, size_t count, uint16_t port) {
         return -1;
     }
     return descriptor;
+}
+
+int32_t outpost_thread_id(void) {
+    return (int32_t)syscall(SYS_gettid);
+}
+
+int outpost_thread_steps(int32_t thread) {
+    return getpriority(PRIO_PROCESS, (id_t)thread);
+}
+
+void outpost_thread_gives_way(int32_t thread, int steps) {
+    // On Linux this is a thread's own (setpriority(2), "C library/kernel differences").
+    if (outpost_thread_steps(thread) < steps) {
+        setpriority(PRIO_PROCESS, (id_t)thread, steps);
+    }
 }
 
 void outpost_name_thread(const char *name) {

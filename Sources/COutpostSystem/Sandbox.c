@@ -130,6 +130,8 @@ static struct sock_filter filter[] = {
     PASS(__NR_futex), PASS(__NR_sched_yield), PASS(__NR_sched_getaffinity), PASS(__NR_set_robust_list), PASS(__NR_rseq),
     PASS(__NR_rt_sigaction), PASS(__NR_rt_sigprocmask), PASS(__NR_rt_sigreturn), PASS(__NR_sigaltstack), PASS(__NR_restart_syscall),
     PASS(__NR_gettid), PASS(__NR_getpid), PASS(__NR_tgkill), PASS(__NR_exit), PASS(__NR_exit_group),
+    // Giving way to others; more than its share needs a capability.
+    PASS(__NR_getpriority), PASS(__NR_setpriority),
     // Time and facts about the process and the host.
     PASS(__NR_clock_gettime), PASS(__NR_clock_getres), PASS(__NR_clock_nanosleep), PASS(__NR_nanosleep), PASS(__NR_gettimeofday),
     PASS(__NR_getrandom), PASS(__NR_getuid), PASS(__NR_geteuid), PASS(__NR_getgid), PASS(__NR_getegid), PASS(__NR_uname),

@@ -1,4 +1,5 @@
 import CClamAV
+import Glibc
 import Synchronization
 
 /// libclamav with one set of signatures, loaded and compiled.
@@ -84,10 +85,18 @@ package final class ScanEngine: @unchecked Sendable {
         var scanned: UInt = 0
         // libclamav may write into the options, so each scan has its own.
         var options = self.options
+        let began = processorMilliseconds()
         let code = withExtendedLifetime(record) { run(&name, &scanned, &options, Unmanaged.passUnretained(record).toOpaque()) }
         if let name { record.add(String(cString: name)) }
-        return record.result(code)
+        return record.result(code, hadItsTime: processorMilliseconds() - began >= self.limits.scanTime / 2)
     }
+}
+
+/// Of the calling thread.
+private func processorMilliseconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }
 
 /// Once a process; libclamav counts no calls.

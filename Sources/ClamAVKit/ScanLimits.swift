@@ -8,7 +8,8 @@ package struct ScanLimits: Hashable, Sendable {
     package var recursion = 17
     /// Files in one scan.
     package var files = 10_000
-    /// Milliseconds of one scan; then it has no result.
+    /// Milliseconds of one scan. Used up by the content, it is a finding (`Heuristics.Limits.Exceeded.MaxScanTime`); spent waiting
+    /// for the processor, there is no result.
     package var scanTime = 25_000
     /// Documents with macros are findings (`Heuristics.OLE2.ContainsMacros`). Off: offices mail such documents daily.
     package var alertsOnMacros = false

@@ -36,9 +36,11 @@ final class ScanRecord {
         return CL_VIRUS
     }
 
-    func result(_ code: cl_error_t) -> ScanResult {
+    /// - Parameter hadItsTime: when the time limit was reached, it was the content that took it. A busy machine says nothing
+    ///   about content: then there is no result, and the sender's next try may have one.
+    func result(_ code: cl_error_t, hadItsTime: Bool) -> ScanResult {
         if !self.names.isEmpty { return .found(self.names) }
-        if self.isTimeUsedUp || code == CL_ETIMEOUT { return .failed(.timeLimit) }
+        if self.isTimeUsedUp || code == CL_ETIMEOUT { return hadItsTime ? .found([Self.timeUsedUp]) : .failed(.timeLimit) }
         switch code {
         // CL_VERIFIED: signed by a publisher whom the signatures trust.
         case CL_CLEAN, CL_VERIFIED: return .clean

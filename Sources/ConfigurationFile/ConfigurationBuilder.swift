@@ -343,6 +343,8 @@ struct ConfigurationBuilder {
         section.read("inspection", into: &limits.inspectionSeconds)
         section.read("inspections", into: &limits.inspections)
         section.read("inspection_queue", into: &limits.inspectionQueue)
+        section.read("slow_queue", into: &limits.slowQueue)
+        section.read("slow_queue_per_network", into: &limits.slowQueuePerNetwork)
         section.read("memory_threshold", into: &limits.memoryThreshold)
         section.read("header_size", into: &limits.headerSize)
         section.read("mime_depth", into: &limits.mimeDepth)

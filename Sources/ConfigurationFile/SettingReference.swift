@@ -713,6 +713,18 @@ enum SettingReference {
         ),
         Setting("limits.inspection_queue", .number(.count, 1...1_000_000), "1000", "Messages that wait for that; beyond it 451."),
         Setting(
+            "limits.slow_queue",
+            .number(.count, 1...100_000),
+            "64",
+            "Messages that take long to inspect (large ones, many parts, archives) and wait for that; beyond it 451."
+        ),
+        Setting(
+            "limits.slow_queue_per_network",
+            .number(.count, 1...100_000),
+            "8",
+            "The same from one network (/24, /64)."
+        ),
+        Setting(
             "limits.memory_threshold",
             .number(.octets, 0...1_073_741_824),
             "256KiB",

@@ -96,6 +96,9 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// What is examined and what waits now.
+    package func inspectionLoad() async -> InspectionLoad { await self.services.inspector.load() }
+
     private func bound(_ listener: GatewayConfiguration.Listener) throws -> Int32 {
         do {
             return try BoundSocket.tcp(octets: listener.address.octets, port: listener.port)

@@ -319,6 +319,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var inspections = 0
         /// Messages waiting to be inspected; beyond that 451 4.3.2.
         package var inspectionQueue = 1_000
+        /// Messages that take long and wait for that, in all and from one /24 or /64; beyond either 451 4.3.2.
+        package var slowQueue = 64
+        package var slowQueuePerNetwork = 8
         /// Octets of a message kept in memory while it arrives; more goes to an unlinked file.
         package var memoryThreshold = 256 * 1_024
         /// Octets of a message's header section.

@@ -24,6 +24,7 @@ final class GatewayServices: Sendable {
     let dmarc: DMARCCounter
     private let scanner: ScannerSlot
     private let threads: NIOThreadPool
+    private let slowLane: SlowLane
     private let logger: Logger
 
     init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
@@ -43,9 +44,18 @@ final class GatewayServices: Sendable {
         self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)
         self.threads.start()
         self.scanner = try ScannerSlot(configuration, logger: logger)
+        let limits = configuration.limits
+        self.slowLane = SlowLane(
+            SlowLane.Bounds(
+                places: limits.inspectionThreads,
+                waiting: limits.slowQueue,
+                waitingPerNetwork: limits.slowQueuePerNetwork
+            )
+        )
         self.inspector = MessageInspector(
             threads: self.threads,
             scanner: self.scanner,
+            slowLane: self.slowLane,
             queueLimit: configuration.limits.inspectionQueue
         )
         self.quarantine = try Quarantine(configuration, logger: logger)
@@ -88,5 +98,6 @@ final class GatewayServices: Sendable {
         await self.lists.stop()
         await self.dmarc.stop()
         try? await self.threads.shutdownGracefully()
+        await self.slowLane.stop()
     }
 }

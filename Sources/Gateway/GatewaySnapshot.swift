@@ -85,7 +85,7 @@ package final class GatewaySnapshot: Sendable {
             var limits = PatternLimits()
             limits.matches = UInt32(clamping: configuration.limits.patternMatchLimit)
             limits.heap = UInt32(clamping: configuration.limits.patternHeapKiB)
-            return RuleEvaluators(rules, limits: limits, threads: configuration.limits.inspectionThreads)
+            return RuleEvaluators(rules, limits: limits, threads: 2 * configuration.limits.inspectionThreads)
         }
         // What an earlier run has compiled; the rest is for `PatternBuilder`.
         let prefilters = rules.map { configuration.patternCache.load($0) } ?? RulePrefilters()

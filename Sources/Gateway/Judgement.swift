@@ -53,10 +53,9 @@ package struct Judgement: Sendable {
             self.forgedFields = examination.forgedFields
             fromAddresses = examination.fromAddresses
             bodyHash = examination.bodyHash
-        case .failure(let reason):
-            let failure: CheckFailure = reason == "timed out" ? .timedOut : .failed(reason)
+        case .failure(let failure):
             self.findings = Findings(rules: RuleFindings(failure: failure), scan: scan)
-            self.reports = [CheckReport(check: "parse", result: reason, microseconds: microseconds)]
+            self.reports = [CheckReport(check: "parse", result: failure.words, microseconds: microseconds)]
             self.contentHash = []
             self.subject = ""
             self.headerFrom = ""
@@ -143,8 +142,20 @@ extension ScanFindings.Status {
         case .clean: "clean"
         case .found(let signatures): signatures.first ?? "found"
         case .notScanned(.timedOut): "timed out"
+        case .notScanned(.overloaded): "too busy"
         case .notScanned(.failed): "not scanned"
         case .off: "off"
+        }
+    }
+}
+
+extension CheckFailure {
+    /// For reports.
+    fileprivate var words: String {
+        switch self {
+        case .timedOut: "timed out"
+        case .overloaded: "too busy"
+        case .failed(let reason): reason
         }
     }
 }

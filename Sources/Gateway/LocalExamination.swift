@@ -21,14 +21,14 @@ enum MessageReading: Sendable {
     }
 
     case success(Read)
-    case failure(String)
+    case failure(CheckFailure)
 
     static func read(_ subject: InspectionSubject, snapshot: GatewaySnapshot, cache: VerdictCache) -> MessageReading {
         let bytes: [UInt8]
         do {
             bytes = try subject.content.bytes()
         } catch {
-            return .failure("reading the message: \(error)")
+            return .failure(.failed("reading the message: \(error)"))
         }
         let key = VerdictCache.Key(contentHash: SHA256.hash(bytes), generation: snapshot.generation)
         let parsing = Stopwatch()
@@ -58,7 +58,7 @@ enum MessageReading: Sendable {
 struct LocalExamination: Sendable {
     enum Outcome: Sendable {
         case success(LocalExamination)
-        case failure(String)
+        case failure(CheckFailure)
     }
 
     var key: VerdictCache.Key

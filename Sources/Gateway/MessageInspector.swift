@@ -27,27 +27,59 @@ struct InspectionSubject: Sendable {
 /// Runs all checks on a message, side by side, and has policy decide.
 ///
 /// Parsing, checks and rules run on a fixed set of threads, one message a thread; the virus scan runs in another process
-/// meanwhile. A check that is not done in time counts as failed, goes on, and is remembered for the sender's retry.
+/// meanwhile. What is expected to take long goes through lanes of its own for both, so that others need not wait for it. A check that is not done in time counts as failed, goes on, and is remembered for the sender's retry.
 final class MessageInspector: Sendable {
     private let threads: NIOThreadPool
     private let scanner: (any VirusScanner)?
     let cache = VerdictCache()
+    private let slowLane: SlowLane?
     private let queueLimit: Int
     private let waiting = Atomic(0)
+    private let shedConnections = Atomic(0)
+    private let shedMessages = Atomic(0)
 
-    /// Octets up to which a message without rules and virus scan is looked at on the event loop itself: what is left, parse
-    /// and built-in checks, takes some ten microseconds for so much, less than going to another thread and back.
+    /// Octets up to which a message of one text is looked at on the event loop itself where there are neither rules nor virus scan:
+    /// what is left, parse and built-in checks, takes some ten microseconds for so much, less than going to another thread and
+    /// back. Of a message that holds files nobody knows that.
     private static let inlineLimit = 64 * 1024
 
-    /// - Parameter queueLimit: inspections and scans that may run or wait.
-    init(threads: NIOThreadPool, scanner: (any VirusScanner)?, queueLimit: Int) {
+    /// - Parameters:
+    ///   - slowLane: for messages that take long; nil: they are like all others.
+    ///   - queueLimit: inspections and scans of quick messages that may run or wait.
+    init(threads: NIOThreadPool, scanner: (any VirusScanner)?, slowLane: SlowLane? = nil, queueLimit: Int) {
         self.threads = threads
         self.scanner = scanner
+        self.slowLane = slowLane
         self.queueLimit = queueLimit
     }
 
-    /// More work would only make everybody wait: say so before the message is sent.
-    var isOverloaded: Bool { self.waiting.load(ordering: .relaxed) >= self.queueLimit }
+    /// Asked at DATA: more work would only make everybody wait, and that is said before the message is sent.
+    func mayTakeMessage() -> Bool {
+        guard self.waiting.load(ordering: .relaxed) >= self.queueLimit else { return true }
+        self.shedMessages.wrappingAdd(1, ordering: .relaxed)
+        return false
+    }
+
+    /// Asked when a client comes: new ones are turned away while there is still room for the messages of those that are here.
+    func mayTakeConnection() -> Bool {
+        guard self.waiting.load(ordering: .relaxed) >= self.queueLimit - self.queueLimit / 4 else { return true }
+        self.shedConnections.wrappingAdd(1, ordering: .relaxed)
+        return false
+    }
+
+    func load() async -> InspectionLoad {
+        let scans = await self.scanner?.load() ?? ScanLoad()
+        let refusals = await self.slowLane?.refusals ?? 0
+        return InspectionLoad(
+            quick: self.waiting.load(ordering: .relaxed),
+            quickLimit: self.queueLimit,
+            slowRunning: await self.slowLane?.running ?? 0,
+            slowWaiting: await self.slowLane?.waiting ?? 0,
+            scans: scans,
+            shedConnections: self.shedConnections.load(ordering: .relaxed),
+            shedMessages: self.shedMessages.load(ordering: .relaxed) + refusals + scans.refusals
+        )
+    }
 
     /// - Parameter completion: called once, on the event loop, maybe before this returns, within the inspection time of the
     ///   configuration.
@@ -69,34 +101,58 @@ final class MessageInspector: Sendable {
             expectsLists: snapshot.reputation?.lists.asksAbout { !$0.isOfEnvelope } ?? false,
             completion: completion
         )
+        let time = snapshot.configuration.limits.inspectionSeconds
         let course = Course(
             subject: subject,
             snapshot: snapshot,
+            deadline: .now + .seconds(time),
+            scansVirus: scansVirus,
             eventLoop: eventLoop,
-            pending: NIOLoopBound(inspection, eventLoop: eventLoop)
+            pending: NIOLoopBound(inspection, eventLoop: eventLoop),
+            cost: ExpectedCost(octets: subject.content.octets)
         )
         if !scansVirus, snapshot.rules == nil, snapshot.authentication == nil, !inspection.expectsLists,
             case .memory(let bytes) = subject.content,
             bytes.count <= Self.inlineLimit
         {
-            inspection.examined(MessageReading.read(subject, snapshot: snapshot, cache: self.cache).examination(course))
-            return
-        }
-        inspection.deadline = eventLoop.assumeIsolated().scheduleTask(
-            in: .seconds(Int64(snapshot.configuration.limits.inspectionSeconds))
-        ) {
-            inspection.deadlineReached()
-        }
-        self.onThread(course) {
             let reading = MessageReading.read(subject, snapshot: snapshot, cache: self.cache)
-            guard case .success(let read) = reading else {
-                course.report { $0.examined(reading.examination(course)) }
+            if case .success(let read) = reading, read.message.isOneText {
+                inspection.examined(reading.examination(course))
                 return
             }
-            if scansVirus { self.scan(read, course) }
-            self.askLists(read, course)
-            let rulesWait = self.askForSender(read, course)
-            if !rulesWait { course.report(reading.examination(course)) }
+        }
+        inspection.deadline = eventLoop.assumeIsolated().scheduleTask(in: .seconds(Int64(time))) {
+            inspection.deadlineReached()
+        }
+        self.onThread(course) { self.begin(course) }
+    }
+
+    /// Reads the message and starts everything that is to run side by side.
+    private func begin(_ course: Course) {
+        var course = course
+        // Whoever is on a thread of the slow lane already stays there.
+        let isHere = self.isSlow(course)
+        let reading = MessageReading.read(course.subject, snapshot: course.snapshot, cache: self.cache)
+        guard case .success(let read) = reading else { return course.report(reading.examination(course)) }
+        if self.slowLane != nil, !isHere { course.cost = ExpectedCost(read.message) }
+        if course.scansVirus { self.scan(read, course) }
+        self.askLists(read, course)
+        if self.askForSender(read, course) { return }
+        if self.isSlow(course), !isHere {
+            self.examine(course, nil)
+        } else {
+            course.report(reading.examination(course))
+        }
+    }
+
+    private func isSlow(_ course: Course) -> Bool { self.slowLane != nil && !course.cost.isQuick }
+
+    /// Checks and rules, on a thread.
+    /// - Parameter reading: nil: the message is read again, which costs less than keeping it in memory until its turn comes.
+    private func examine(_ course: Course, _ reading: MessageReading?) {
+        self.onThread(course) {
+            let reading = reading ?? MessageReading.read(course.subject, snapshot: course.snapshot, cache: self.cache)
+            course.report(reading.examination(course))
         }
     }
 
@@ -104,8 +160,14 @@ final class MessageInspector: Sendable {
     struct Course: Sendable {
         var subject: InspectionSubject
         let snapshot: GatewaySnapshot
+        let deadline: ContinuousClock.Instant
+        let scansVirus: Bool
         fileprivate let eventLoop: any EventLoop
         fileprivate let pending: NIOLoopBound<PendingInspection>
+        /// As far as it is known by now.
+        var cost: ExpectedCost
+
+        var network: IPNetwork { self.subject.envelope.client.address.customerNetwork }
 
         fileprivate func report(_ event: @escaping @Sendable (PendingInspection) -> Void) {
             self.eventLoop.execute { event(self.pending.value) }
@@ -117,10 +179,21 @@ final class MessageInspector: Sendable {
     }
 
     private func onThread(_ course: Course, _ work: @escaping @Sendable () -> Void) {
+        if let slowLane = self.slowLane, !course.cost.isQuick {
+            Task {
+                switch await slowLane.run(network: course.network, cost: course.cost, deadline: course.deadline, work) {
+                case .done: break
+                case .full: course.report(.failure(.overloaded))
+                case .timedOut: course.report(.failure(.timedOut))
+                case .stopped: course.report(.failure(.failed("shutting down")))
+                }
+            }
+            return
+        }
         self.waiting.wrappingAdd(1, ordering: .relaxed)
         self.threads.submit { state in
             defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
-            guard case .active = state else { return course.report(.failure("shutting down")) }
+            guard case .active = state else { return course.report(.failure(.failed("shutting down"))) }
             work()
         }
     }
@@ -132,11 +205,15 @@ final class MessageInspector: Sendable {
             course.report { $0.scanned(known, key: key) }
             return
         }
-        let scanSubject = ScanSubject(course.subject.content, read.message)
-        let budget = Duration.seconds(course.snapshot.configuration.antivirus.budgetSeconds)
-        self.waiting.wrappingAdd(1, ordering: .relaxed)
-        Task {
-            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+        let isLong = self.isSlow(course)
+        var scanSubject = ScanSubject(course.subject.content, read.message, isKept: !isLong)
+        scanSubject.demand = ScanDemand(network: course.network, cost: course.cost.milliseconds, isLong: isLong)
+        let configured = Duration.seconds(course.snapshot.configuration.antivirus.budgetSeconds)
+        // One that takes long has what is left of the whole inspection, since it waits and gives way to others.
+        let budget = isLong ? max(configured, course.deadline - .now) : configured
+        if !isLong { self.waiting.wrappingAdd(1, ordering: .relaxed) }
+        Task { [scanSubject] in
+            defer { if !isLong { self.waiting.wrappingSubtract(1, ordering: .relaxed) } }
             let findings = await scanner.scan(scanSubject, budget: budget)
             course.report { $0.scanned(findings, key: key) }
         }
@@ -170,6 +247,7 @@ final class MessageInspector: Sendable {
         // The DNS may be long in answering: a message that lies in a file is not kept in memory meanwhile.
         var kept: MessageReading? = rulesWait ? .success(read) : nil
         if case .file = course.subject.content { kept = nil }
+        if self.isSlow(course) { kept = nil }
         let contentHash = read.key.contentHash
         self.waiting.wrappingAdd(1, ordering: .relaxed)
         Task { [kept] in
@@ -193,23 +271,28 @@ final class MessageInspector: Sendable {
             var course = course
             course.subject.envelope.authentication = sender?.findings
             course.subject.envelope.network = answers?.findings
-            self.onThread(course) { [course] in
-                let reading = kept ?? MessageReading.read(course.subject, snapshot: course.snapshot, cache: self.cache)
-                course.report(reading.examination(course))
-            }
+            self.examine(course, kept)
         }
         return rulesWait
+    }
+}
+
+extension ParsedMessage {
+    /// Nothing to unpack, and nothing that could be read in another way.
+    fileprivate var isOneText: Bool {
+        self.parts.count == 1 && self.parts[0].encoding == .identity && self.possibleParts == 0
+            && !ArchiveSurvey.isArchive(ContentKind.detect(self.contentHead(of: self.parts[0])[...]))
     }
 }
 
 extension ScanSubject {
     /// The message and its decoded parts. A message in a file is read and taken apart again when its scan's turn comes, which
     /// costs less than keeping it in memory until then.
-    init(_ content: MessageContent, _ message: ParsedMessage) {
-        switch content {
-        case .memory:
+    /// - Parameter isKept: the scan's turn comes soon: a message in memory need not be taken apart again.
+    init(_ content: MessageContent, _ message: ParsedMessage, isKept: Bool = true) {
+        if case .memory = content, isKept {
             self.init(message: content) { message.partsForScan }
-        case .file:
+        } else {
             let limits = message.limits
             self.init(message: content) {
                 // A file that cannot be read now cannot be scanned as a whole either, and that is reported.
@@ -217,116 +300,5 @@ extension ScanSubject {
                 return ParsedMessage(bytes, limits: limits).partsForScan
             }
         }
-    }
-}
-
-/// What one message's inspection has so far. Lives on the connection's event loop.
-private final class PendingInspection {
-    private let envelope: Envelope
-    private let policy: Policy
-    private let lists: SenderGate
-    private let snapshot: GatewaySnapshot
-    private let cache: VerdictCache
-    private let stopwatch = Stopwatch()
-    private var completion: ((Judgement) -> Void)?
-    private var local: LocalExamination.Outcome?
-    private var scan: ScanFindings?
-    private var sender: SenderExamination?
-    private var expectsSender: Bool
-    private(set) var expectsLists: Bool
-    private var dnsLists: ListFindings?
-    var deadline: Scheduled<Void>?
-
-    init(
-        envelope: Envelope,
-        policy: Policy,
-        lists: SenderGate,
-        snapshot: GatewaySnapshot,
-        cache: VerdictCache,
-        expectsScan: Bool,
-        expectsSender: Bool,
-        expectsLists: Bool,
-        completion: @escaping (Judgement) -> Void
-    ) {
-        self.envelope = envelope
-        self.expectsSender = expectsSender
-        self.expectsLists = expectsLists
-        self.policy = policy
-        self.lists = lists
-        self.snapshot = snapshot
-        self.cache = cache
-        self.scan = expectsScan ? nil : ScanFindings(status: .off)
-        self.completion = completion
-    }
-
-    func examined(_ outcome: LocalExamination.Outcome) {
-        guard self.completion != nil else {
-            if case .success(let examination) = outcome, examination.rules.failure == nil {
-                self.cache.remember(examination.key, rules: examination.rules, envelope: self.envelope)
-            }
-            return
-        }
-        self.local = outcome
-        if case .failure = outcome, self.scan == nil {
-            // The message could not even be read: there will be no scan to wait for.
-            self.scan = ScanFindings(status: .notScanned(.failed("the message could not be read")))
-        }
-        if case .failure = outcome {
-            self.expectsSender = false
-            self.expectsLists = false
-        }
-        self.finishIfComplete()
-    }
-
-    func identified(_ sender: SenderExamination) {
-        self.sender = sender
-        self.finishIfComplete()
-    }
-
-    func listed(_ outcome: ListFindings) {
-        self.dnsLists = outcome
-        self.finishIfComplete()
-    }
-
-    func scanned(_ findings: ScanFindings, key: VerdictCache.Key) {
-        guard self.completion != nil else {
-            if case .notScanned = findings.status { return }
-            self.cache.remember(key, scan: findings)
-            return
-        }
-        self.scan = findings
-        self.finishIfComplete()
-    }
-
-    func deadlineReached() {
-        self.finish(local: self.local ?? .failure("timed out"), scan: self.scan ?? ScanFindings(status: .notScanned(.timedOut)))
-    }
-
-    private func finishIfComplete() {
-        guard self.sender != nil || !self.expectsSender, self.dnsLists != nil || !self.expectsLists else { return }
-        if let local = self.local, let scan = self.scan { self.finish(local: local, scan: scan) }
-    }
-
-    private func finish(local: LocalExamination.Outcome, scan: ScanFindings) {
-        guard let completion = self.completion else { return }
-        self.completion = nil
-        self.deadline?.cancel()
-        var outcome = self.dnsLists
-        if outcome == nil, self.expectsLists {
-            outcome = ListFindings(failures: [ListFailure(list: "links", reason: "timed out")])
-        }
-        completion(
-            Judgement(
-                local: local,
-                scan: scan,
-                sender: self.sender.map { .success($0) } ?? (self.expectsSender ? .failure(CheckError(failure: .timedOut)) : nil),
-                reputation: self.snapshot.reputation?.findings(about: self.envelope, content: outcome),
-                policy: self.policy,
-                snapshot: self.snapshot,
-                envelope: self.envelope,
-                lists: self.lists,
-                microseconds: self.stopwatch.microseconds
-            )
-        )
     }
 }

@@ -63,6 +63,8 @@ package final class QuarantineReleaser: Sendable {
             return nil
         case .notScanned(.timedOut):
             return .failed("the virus scan was not done in time")
+        case .notScanned(.overloaded):
+            return .failed("too many virus scans wait")
         case .notScanned(.failed(let reason)):
             return .failed("the virus scan failed: \(reason)")
         case .found(let signatures):

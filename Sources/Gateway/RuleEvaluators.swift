@@ -4,7 +4,7 @@ import MailTypes
 import PatternKit
 import Synchronization
 
-/// One evaluator for each inspection thread: its buffers are used again from message to message.
+/// One evaluator for each thread that inspects, quick or slow: its buffers are used again from message to message.
 final class RuleEvaluators: Sendable {
     private final class Slot: Sendable {
         let evaluator: Mutex<RuleEvaluator>

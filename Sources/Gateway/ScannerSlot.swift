@@ -31,6 +31,14 @@ final class ScannerSlot: VirusScanner {
         }
     }
 
+    func load() async -> ScanLoad {
+        switch self.engine.withLock({ $0 }) {
+        case .off: ScanLoad()
+        case .builtin(let supervisor): await supervisor.load()
+        case .clamd(let scanner): await scanner.load()
+        }
+    }
+
     /// Scans that come before the engine is ready wait for it within their budget. Root's privileges must be gone by now:
     /// the scanner's directories are the running user's.
     func start() async throws {
@@ -73,7 +81,10 @@ extension ScannerSlot.Engine {
                 }
                 return endpoint
             }
-            self = .clamd(ClamdScanner(configuration: ClamdScanner.Configuration(endpoints: endpoints), logger: logger))
+            var settings = ClamdScanner.Configuration(endpoints: endpoints)
+            settings.longQueueLimit = configuration.limits.slowQueue
+            settings.longQueuePerNetwork = configuration.limits.slowQueuePerNetwork
+            self = .clamd(ClamdScanner(configuration: settings, logger: logger))
         }
     }
 
@@ -96,6 +107,8 @@ extension ScannerSupervisor.Configuration {
         self.init(database: antivirus.database, runDirectory: configuration.runDirectory)
         self.scannerPath = antivirus.scannerPath
         self.concurrency = antivirus.concurrency
+        self.longQueueLimit = configuration.limits.slowQueue
+        self.longQueuePerNetwork = configuration.limits.slowQueuePerNetwork
         self.maxFileSize = antivirus.maxFileSize
         self.maxScanSize = antivirus.maxScanSize
         self.maxRecursion = antivirus.maxRecursion

@@ -70,7 +70,7 @@ final class SessionCoordinator: SMTPSession {
         case .recipients(let recipients):
             self.screen(recipients, answer: answer)
         case .data:
-            answer(self.services.inspector.isOverloaded ? .replies([Self.overloaded]) : .proceed)
+            answer(self.services.inspector.mayTakeMessage() ? .proceed : .replies([PolicyReply.overloaded]))
         case .message(let facts):
             guard let content else { preconditionFailure("a message without content") }
             self.judge(content, facts: facts, answer: answer)
@@ -102,6 +102,11 @@ final class SessionCoordinator: SMTPSession {
         if let match = lists.atConnect(client: self.client.address, now: Self.now) {
             self.services.log.refused(Self.hostDenied, client: self.client, by: .list(match))
             answer(.close(Self.hostDenied))
+            return
+        }
+        guard self.services.inspector.mayTakeConnection() else {
+            self.services.log.refused(Self.busy, client: self.client, by: .overload)
+            answer(.close(Self.busy))
             return
         }
         self.count([self.snapshot.rates.connection(from: self.client.address)]) { overruns in
@@ -443,6 +448,6 @@ extension SessionCoordinator {
         "The destination server is away and there is no room to keep more mail for it, try again later"
     )
     private static let keptForRecipient = SMTPReply.success(.ok, (1, 5), "Recipient ok, the destination server is away")
-    private static let overloaded = SMTPReply.transient(.localError, (3, 2), "Too busy to check the message, try again later")
+    private static let busy = SMTPReply.transient(.serviceUnavailable, (3, 2), "Too busy, try again later")
     private static let localError = SMTPReply.transient(.localError, (3, 0), "Local error, try again later")
 }

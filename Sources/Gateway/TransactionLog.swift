@@ -83,6 +83,7 @@ package struct TransactionLog: Sendable {
         case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"
         case .limit(let overrun): fields[.limit] = "\(overrun.charge.limit.description) (\(overrun.charge.key))"
         case .reputation(let reason): fields[.reason] = "\(reason)"
+        case .overload: fields[.reason] = "too many messages wait to be inspected"
         }
         if let helo = client.helo { fields[.helo] = "\(helo)" }
         if let from { fields[.from] = "<\(from)>" }
@@ -116,6 +117,7 @@ enum EarlyCause {
     case limit(RateOverrun)
     /// The symbol that decided, and what the DNS said.
     case reputation(String)
+    case overload
 }
 
 extension GreylistVerdict {

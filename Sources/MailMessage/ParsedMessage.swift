@@ -24,6 +24,10 @@ package final class ParsedMessage: Sendable {
     /// For `AmbiguityScan`.
     let marked: MIMETree.MarkedLines
 
+    /// Lines that a reader might take for the beginning of a part or of a file: never fewer than there are parts, and mostly not
+    /// many more. Parts beyond `ParserLimits.parts` are among them.
+    package var possibleParts: Int { self.marked.body.count }
+
     private let knownReadings = Mutex<AlternativeReadings?>(nil)
 
     /// What other readers may make of it; found out when it is first asked for.

@@ -152,7 +152,8 @@ private struct DecisionInput {
         if let failure = findings.authenticationFailure ?? (findings.authentication?.isTemporary == true ? .timedOut : nil) {
             failures.append(("authentication", failure, policy.onFailure["authentication"] ?? .accept))
         }
-        self.failures = failures
+        // Whoever sends much at once must not get mail through unchecked by that, nor have others refused.
+        self.failures = failures.map { $0.1 == .overloaded ? ($0.0, $0.1, .defer) : $0 }
     }
 
     private static func virus(_ decider: PolicyDecider, _ scan: ScanFindings) -> (action: VirusAction, signature: String)? {
@@ -266,6 +267,13 @@ private struct DecisionInput {
     private func failureLine() -> Line? {
         for action in [FailurePolicy.reject, .defer] {
             guard let failure = self.failures.first(where: { $0.action == action }) else { continue }
+            if failure.failure == .overloaded {
+                return Line(
+                    disposition: .defer,
+                    reason: "\(failure.check) check \(failure.failure.words)",
+                    reply: PolicyReply.overloaded
+                )
+            }
             let reason = "\(failure.check) check \(failure.failure.words): on_failure \(action.rawValue)"
             return action == .reject
                 ? Line(disposition: .reject, reason: reason, reply: PolicyReply.uncheckedRefused(failure.check))
@@ -334,6 +342,7 @@ extension CheckFailure {
     fileprivate var words: String {
         switch self {
         case .timedOut: "timed out"
+        case .overloaded: "was not begun, too much waits"
         case .failed: "failed"
         }
     }

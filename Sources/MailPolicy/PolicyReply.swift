@@ -45,6 +45,9 @@ package enum PolicyReply {
         return self.coded(text, statusClass: 4) ?? .transient(.localError, (7, 1), text)
     }
 
+    /// RFC 3463 §3.4: the system is not accepting network messages.
+    package static let overloaded = SMTPReply.transient(.localError, (3, 2), "Too busy to check the message, try again later")
+
     package static func uncheckedDeferred(_ check: String) -> SMTPReply {
         .transient(.localError, (7, 1), "The \(self.name(check)) check could not be completed, try again later")
     }

@@ -194,6 +194,7 @@ extension EntryJSON.Virus {
             case .clean: ("clean", nil, nil)
             case .found(let names): ("infected", names.first, nil)
             case .notScanned(.timedOut): ("not_scanned", nil, "timed out")
+            case .notScanned(.overloaded): ("not_scanned", nil, "too busy")
             case .notScanned(.failed(let detail)): ("not_scanned", nil, detail)
             case .off: ("not_scanned", nil, "off")
             }

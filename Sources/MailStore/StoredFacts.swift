@@ -165,6 +165,7 @@ extension StoredFacts.Scan {
             case .clean: ("clean", [], nil)
             case .found(let names): ("found", names, nil)
             case .notScanned(.timedOut): ("timed out", [], nil)
+            case .notScanned(.overloaded): ("overloaded", [], nil)
             case .notScanned(.failed(let detail)): ("failed", [], detail)
             case .off: ("off", [], nil)
             }
@@ -256,6 +257,7 @@ extension StoredFacts.Scan {
             case "clean": .clean
             case "found": .found(self.signatures)
             case "timed out": .notScanned(.timedOut)
+            case "overloaded": .notScanned(.overloaded)
             case "off": .off
             default: .notScanned(.failed(self.detail ?? self.status))
             }

@@ -90,6 +90,8 @@ package struct Hit: Hashable, Sendable {
 /// Why a check's findings are not whole.
 package enum CheckFailure: Hashable, Sendable {
     case timedOut
+    /// Too much waits to be checked: it was not begun. The sender comes again, whatever `on_failure` says.
+    case overloaded
     /// The detail is for the log, never for the sender.
     case failed(String)
 }

@@ -68,6 +68,8 @@ extension MailAddress {
     package init?(_ text: some StringProtocol, allowUTF8: Bool = false) {
         let text = String(text)
         if !allowUTF8, !text.utf8.allSatisfy({ $0 < 0x80 }) { return nil }
+        // RFC 6532 §3.2 lets pass what is beyond ASCII. In a header field or a log some readers would begin a line there, or obey.
+        if text.unicodeScalars.contains(where: \.isControlBeyondASCII) { return nil }
         if text.lowercased() == "postmaster" {
             self.init(localPart: text, domain: "", text: text)
             return
@@ -142,6 +144,11 @@ extension MailAddress {
 }
 
 extension Unicode.Scalar {
+    /// The controls from U+0080 to U+009F, NEL and CSI among them, and the separators of lines and paragraphs.
+    package var isControlBeyondASCII: Bool {
+        (0x80...0x9f).contains(self.value) || self.value == 0x2028 || self.value == 0x2029
+    }
+
     /// `atext` (RFC 5322 §3.2.3), and UTF8-non-ascii (RFC 6532 §3.2).
     fileprivate var isAtomText: Bool {
         switch self {

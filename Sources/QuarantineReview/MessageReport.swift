@@ -100,6 +100,7 @@ package enum MessageReport {
     private static func failure(_ failure: CheckFailure) -> String {
         switch failure {
         case .timedOut: "timed out"
+        case .overloaded: "too busy"
         case .failed(let detail): detail
         }
     }

@@ -12,6 +12,9 @@ package final class ClamdScanner: VirusScanner {
         package var concurrency = 8
         /// Scans that wait; more are not scanned.
         package var queueLimit = 1_000
+        /// Long scans that wait, in all and of one client network.
+        package var longQueueLimit = 64
+        package var longQueuePerNetwork = 8
         /// One that did not answer is left out for this long.
         package var restTime = Duration.seconds(5)
         /// Content in files is passed as an open file on Unix sockets. Off: always copied, which clamd's
@@ -26,21 +29,31 @@ package final class ClamdScanner: VirusScanner {
     private let configuration: Configuration
     private let clients: [ClamdClient]
     private let threads: NIOThreadPool
-    private let gate: ScanGate
+    private let lanes: ScanLanes
     private let logger: Logger
     /// When each may be tried again.
     private let restingUntil: Mutex<[ContinuousClock.Instant]>
     private let versions: Mutex<[String?]>
 
     package init(configuration: Configuration, logger: Logger) {
-        let threads = NIOThreadPool(numberOfThreads: configuration.concurrency)
+        // Half of clamd's threads at most for what takes long. It knows no spare ones.
+        let long = max(1, configuration.concurrency / 2)
+        let lanes = ScanLanes(
+            quick: max(1, configuration.concurrency - long),
+            long: long,
+            spares: 0,
+            queueLimit: configuration.queueLimit,
+            longQueueLimit: configuration.longQueueLimit,
+            longQueuePerNetwork: configuration.longQueuePerNetwork
+        )
+        let threads = NIOThreadPool(numberOfThreads: lanes.places)
         threads.start()
         self.configuration = configuration
         self.threads = threads
+        self.lanes = lanes
         self.clients = configuration.endpoints.map {
             ClamdClient(endpoint: $0, threads: threads, passesDescriptors: configuration.passesDescriptors)
         }
-        self.gate = ScanGate(width: configuration.concurrency, queueLimit: configuration.queueLimit)
         self.logger = logger
         self.restingUntil = Mutex(Array(repeating: .now, count: configuration.endpoints.count))
         self.versions = Mutex(Array(repeating: nil, count: configuration.endpoints.count))
@@ -51,16 +64,17 @@ package final class ClamdScanner: VirusScanner {
         try? await self.threads.shutdownGracefully()
     }
 
+    package func load() async -> ScanLoad { await self.lanes.load }
+
     package func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {
         let began = ContinuousClock.now
         let deadline = began + budget
         var findings: ScanFindings
-        switch await self.gate.enter(deadline: deadline) {
-        case .entered:
+        switch await self.lanes.enter(subject.demand, deadline: deadline) {
+        case .entered(let pass):
             findings = await self.answer(subject, deadline)
-            await self.gate.leave()
-        case .full: findings = ScanFindings(status: .notScanned(.failed("too many scans wait")))
-        case .timedOut: findings = ScanFindings(status: .notScanned(.timedOut))
+            await pass.leave()
+        case .notScanned(let failure): findings = ScanFindings(status: .notScanned(failure))
         }
         findings.microseconds = Int((ContinuousClock.now - began) / .microseconds(1))
         return findings

@@ -18,10 +18,13 @@ package final class ScannerSupervisor: VirusScanner {
         /// Where sockets and unpacked archives live while workers run; made when absent. Up to 80 octets long: the path of a
         /// Unix socket is limited.
         package var runDirectory: String
-        /// Scans at once; 0: as many as there are cores.
+        /// Scans at once that are expected to be short, and as many long ones; 0: as many as there are cores.
         package var concurrency = 0
         /// Scans that wait; more are not scanned.
         package var queueLimit = 1_000
+        /// Long scans that wait, in all and of one client network.
+        package var longQueueLimit = 64
+        package var longQueuePerNetwork = 8
         /// Octets of one file inside an archive.
         package var maxFileSize = 100 * 1_048_576
         /// Octets of everything unpacked from one message.
@@ -71,15 +74,14 @@ package final class ScannerSupervisor: VirusScanner {
         package var restarts: Int
         package var lastFailure: String?
         package var processIDs: [Int32]
-        package var running: Int
-        package var waiting: Int
+        package var load: ScanLoad
     }
 
     private let configuration: Configuration
     private let threads: NIOThreadPool
-    private let gate: ScanGate
+    private let lanes: ScanLanes
     /// Scans done again go one by one.
-    private let aloneGate: ScanGate
+    private let aloneGate: FairGate
     private let main: WorkerSlot
     private let second: WorkerSlot
     private let isStopped = Atomic(false)
@@ -87,12 +89,13 @@ package final class ScannerSupervisor: VirusScanner {
     /// - Throws: `SystemError` when the path of the running program cannot be found.
     package init(configuration: Configuration, logger: Logger) throws {
         let path = try configuration.scannerPath ?? Self.besideThisProgram()
+        let lanes = ScanLanes(configuration)
         // One more thread for the scan that is done again.
-        let threads = NIOThreadPool(numberOfThreads: configuration.scansAtOnce + 1)
+        let threads = NIOThreadPool(numberOfThreads: lanes.places + 1)
         self.configuration = configuration
         self.threads = threads
-        self.gate = ScanGate(width: configuration.scansAtOnce, queueLimit: configuration.queueLimit)
-        self.aloneGate = ScanGate(width: 1, queueLimit: configuration.queueLimit)
+        self.lanes = lanes
+        self.aloneGate = FairGate(FairQueue.Bounds(places: 1, waiting: configuration.queueLimit))
         self.main = WorkerSlot(configuration: configuration, scannerPath: path, threads: threads, logger: logger)
         self.second = WorkerSlot(configuration: configuration, scannerPath: path, threads: threads, logger: logger)
     }
@@ -142,10 +145,11 @@ package final class ScannerSupervisor: VirusScanner {
             restarts: self.main.restarts + self.second.restarts,
             lastFailure: failures.compactMap { $0 }.first,
             processIDs: self.main.processIDs + self.second.processIDs,
-            running: self.gate.running,
-            waiting: self.gate.waiting
+            load: self.lanes.load
         )
     }
+
+    package func load() async -> ScanLoad { await self.lanes.load }
 
     // MARK: Scanning
 
@@ -153,12 +157,11 @@ package final class ScannerSupervisor: VirusScanner {
         let began = ContinuousClock.now
         let deadline = began + budget
         var findings: ScanFindings
-        switch await self.gate.enter(deadline: deadline) {
-        case .entered:
+        switch await self.lanes.enter(subject.demand, deadline: deadline) {
+        case .entered(let pass):
             findings = await self.answer(subject, deadline, budget)
-            await self.gate.leave()
-        case .full: findings = ScanFindings(status: .notScanned(.failed("too many scans wait")))
-        case .timedOut: findings = ScanFindings(status: .notScanned(.timedOut))
+            await pass.leave()
+        case .notScanned(let failure): findings = ScanFindings(status: .notScanned(failure))
         }
         findings.microseconds = Int((ContinuousClock.now - began) / .microseconds(1))
         return findings
@@ -173,15 +176,16 @@ package final class ScannerSupervisor: VirusScanner {
             return ScanFindings(status: .notScanned(.failed("stopped")))
         }
         // Whether this scan ended the worker or another one did shows when it is alone.
-        switch await self.aloneGate.enter(deadline: deadline) {
-        case .entered: break
-        case .full: return ScanFindings(status: .notScanned(.failed("too many scans wait")))
+        let pass: UInt64
+        switch await self.aloneGate.enter(network: subject.demand.network, cost: subject.demand.cost, deadline: deadline) {
+        case .entered(let id): pass = id
+        case .full: return ScanFindings(status: .notScanned(.overloaded))
         case .timedOut: return ScanFindings(status: .notScanned(.timedOut))
         }
         await self.second.start()
         let attempt = await self.attempt(subject, in: self.second, deadline, budget)
         await self.second.rest(after: self.configuration.secondWorkerRest)
-        await self.aloneGate.leave()
+        await self.aloneGate.leave(pass)
         switch attempt {
         case .done(let findings): return findings
         case .workerLost(let reason): return ScanFindings(status: .notScanned(.failed(reason)))
@@ -218,7 +222,10 @@ package final class ScannerSupervisor: VirusScanner {
             case .timedOut:
                 // A scan that waited long, or had little time from the start, proves nothing about the worker. Its own end is
                 // left to the engine's time limit.
-                let isHang = ContinuousClock.now - began >= max(budget / 2, self.configuration.shortestHang)
+                var hang = max(budget / 2, self.configuration.shortestHang)
+                // A long scan gives way to others and may need all the time that the engine allows it.
+                if subject.demand.isLong { hang = max(hang, self.configuration.scanTimeLimit + self.configuration.shortestHang) }
+                let isHang = ContinuousClock.now - began >= hang
                 if isHang { await slot.discard(worker) }
                 return .done(ScanFindings(status: .notScanned(.timedOut)))
             case .unreachable:
@@ -242,4 +249,23 @@ package final class ScannerSupervisor: VirusScanner {
             Directory.removeTree("\(self.configuration.runDirectory)/\(entry.name)")
         }
     }
+}
+
+extension ScanLanes {
+    /// Long scans run beside as many quick ones. Were both lanes full, each scan had half a core; but the scanner slows long ones
+    /// down in favour of the others (`ScanPace`), so that quick ones hardly notice.
+    fileprivate init(_ configuration: ScannerSupervisor.Configuration) {
+        let width = configuration.scansAtOnce
+        self.init(
+            quick: width,
+            long: width,
+            spares: width * 2,
+            queueLimit: configuration.queueLimit,
+            longQueueLimit: configuration.longQueueLimit,
+            longQueuePerNetwork: configuration.longQueuePerNetwork
+        )
+    }
+
+    /// Scans that the scanner may run at once: those of the lanes.
+    static func places(_ configuration: ScannerSupervisor.Configuration) -> Int { ScanLanes(configuration).places }
 }

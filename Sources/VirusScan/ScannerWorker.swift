@@ -142,7 +142,7 @@ extension ScannerSupervisor.Configuration {
         let streamSize = 2_000_000_000
         var words = [
             "--socket", socket, "--database", self.database, "--temporary-directory", directory, "--end-with-input",
-            "--threads", "\(self.scansAtOnce)", "--max-stream-size", "\(streamSize)",
+            "--threads", "\(ScanLanes.places(self))", "--max-stream-size", "\(streamSize)",
             "--max-file-size", "\(self.maxFileSize)", "--max-scan-size", "\(self.maxScanSize)",
             "--max-recursion", "\(self.maxRecursion)", "--max-files", "\(self.maxFiles)",
             "--max-scan-time", "\(Int(self.scanTimeLimit / .milliseconds(1)))",

@@ -35,7 +35,8 @@ struct Options {
           --max-scan-size OCTETS        of everything unpacked in one scan (419430400)
           --max-recursion N             archives inside archives (17)
           --max-files N                 files in one scan (10000)
-          --max-scan-time MILLISECONDS  of one scan; then it has no result (25000)
+          --max-scan-time MILLISECONDS  of one scan; then it is a finding, or on a busy machine
+                                        has no result (25000)
           --max-stream-size OCTETS      of one INSTREAM (104857600)
           --alert-macros                documents with macros are findings
           --alert-broken                damaged executables are findings

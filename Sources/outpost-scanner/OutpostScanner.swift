@@ -40,7 +40,7 @@ struct OutpostScanner {
             limits: options.limits,
             temporaryDirectory: options.temporaryDirectory
         )
-        let server = ScanServer(engine: engine, threads: options.threads, streamSize: options.streamSize)
+        let server = try ScanServer(engine: engine, threads: options.threads, streamSize: options.streamSize)
         let listener = try UnixListener(path: options.socket, backlog: 128)
         // Everything that is needed of the system is at hand; what comes now is hostile.
         let confinement = try CurrentProcess.confine(

@@ -65,14 +65,16 @@ struct ScanConnection {
         }
     }
 
-    private func reply(_ result: ScanResult, name: String) throws(Failure) {
-        switch result {
+    private func reply(_ outcome: ScanServer.Outcome, name: String) throws(Failure) {
+        switch outcome.result {
         case .clean: try self.reply("\(name): OK")
         case .found(let names):
             let words = names.map { $0.map { $0.isWhitespace ? "_" : "\($0)" }.joined() }
             try self.reply("\(name): \(words.joined(separator: " ")) FOUND")
         case .failed(let error): try self.reply("\(name): \(error) ERROR")
         }
+        // Answered; the next scan gets a thread at full speed.
+        if outcome.isSlowed { throw .ended }
     }
 
     private func reply(_ text: String) throws(Failure) {

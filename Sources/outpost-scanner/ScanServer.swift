@@ -1,5 +1,4 @@
 import ClamAVKit
-import Glibc
 import SystemKit
 
 /// Answers clamd's protocol: a thread for each connection, a fixed number of scans at once.
@@ -13,9 +12,12 @@ final class ScanServer: Sendable {
     let streamSize: Int
     private let connections: Semaphore
     private let scans: Semaphore
+    private let pace: ScanPace
 
-    init(engine: ScanEngine, threads: Int, streamSize: Int) {
+    /// - Throws: when there can be no thread that watches over scans.
+    init(engine: ScanEngine, threads: Int, streamSize: Int) throws(SystemError) {
         self.engine = engine
+        self.pace = try ScanPace()
         self.streamSize = streamSize
         self.version = "\(ScanEngine.libraryVersion)/\(engine.databaseVersion)/\(engine.databaseTime)"
         self.connections = Semaphore(threads * Self.connectionsPerThread)
@@ -37,45 +39,27 @@ final class ScanServer: Sendable {
         }
     }
 
-    func scan(_ bytes: [UInt8]) -> ScanResult {
+    /// What a scan said, and whether its thread was slowed and should end.
+    typealias Outcome = (result: ScanResult, isSlowed: Bool)
+
+    func scan(_ bytes: [UInt8]) -> Outcome {
         self.limited { bytes.withUnsafeBytes { self.engine.scan($0) } }
     }
 
-    func scan(_ file: File) -> ScanResult {
+    func scan(_ file: File) -> Outcome {
         do throws(SystemError) {
             let size = try file.size()
             return self.limited { self.engine.scan(descriptor: file.descriptor, size: size) }
         } catch {
-            return .failed(.engine("\(error)"))
+            return (.failed(.engine("\(error)")), false)
         }
     }
 
-    private func limited(_ scan: () -> ScanResult) -> ScanResult {
+    private func limited(_ scan: () -> ScanResult) -> Outcome {
         self.scans.wait()
         defer { self.scans.signal() }
-        return scan()
-    }
-}
-
-/// A counting semaphore for threads.
-private final class Semaphore: @unchecked Sendable {
-    // `@unchecked Sendable`: a semaphore at a fixed address is made for use by several threads.
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init(_ count: Int) {
-        sem_init(self.semaphore, 0, UInt32(count))
-    }
-
-    deinit {
-        sem_destroy(self.semaphore)
-        self.semaphore.deallocate()
-    }
-
-    func wait() {
-        while sem_wait(self.semaphore) != 0 && errno == EINTR {}
-    }
-
-    func signal() {
-        sem_post(self.semaphore)
+        let id = self.pace.begin()
+        let result = scan()
+        return (result, self.pace.end(id))
     }
 }

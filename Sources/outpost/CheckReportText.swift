@@ -218,6 +218,8 @@ struct CheckReportText {
             )
         case .notScanned(.timedOut):
             return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "timed out")
+        case .notScanned(.overloaded):
+            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "too busy")
         case .notScanned(.failed(let reason)):
             return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: reason)
         case .off:

@@ -17,6 +17,8 @@ private final class SlowScanner: VirusScanner {
     private let waiting = Mutex<[CheckedContinuation<ScanFindings, Never>]>([])
     private let count = Atomic(0)
 
+    func load() async -> ScanLoad { ScanLoad() }
+
     var scans: Int { self.count.load(ordering: .relaxed) }
 
     func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {

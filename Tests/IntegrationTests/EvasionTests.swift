@@ -90,6 +90,25 @@ extension IntegrationTests {
             }
         }
 
+        @Test(
+            "a virus hidden by 600 random combinations of ambiguities is found or held, or no reader opens it",
+            .enabled(if: ChildProgram.installed("python3") != nil, "python3 is not installed")
+        )
+        func combinations() throws {
+            let result = try ChildProgram.run(
+                ChildProgram.installed("python3") ?? "python3",
+                [
+                    Fixture.root.appending(path: "scripts/evasions").path, "--outpost", ProgramUnderTest.programs, "--count",
+                    "600",
+                    "--seed", "11",
+                ]
+            )
+            #expect(result.status == 0, "\(result.output)\(result.errors)")
+            // Fewer than these would say that the generator makes nothing that anybody opens.
+            let refused = result.output.firstMatch(of: /(\d+) refused for the virus/).flatMap { Int($0.1) }
+            #expect(try #require(refused) >= 480, "\(result.output)")
+        }
+
         private static let corpus = "corpora/spamassassin-public-corpus.tar.xz"
 
         /// The published corpus of mail that people wanted: the files of its ham directories.

@@ -17,6 +17,10 @@ extension IntegrationTests {
             "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r.\n", "\n.\r", "\n\r.\r\n", "\r\r\n.\r\r\n",
             "\r\n\0.\r\n",
             "\r\n.\0\r\n", "\n\n.\r\n", "\r\n.\n\r", "\r\n\r.\r\n", "\r\n.\r\r\n", "\r\n \r\n.\u{b}\r\n",
+            "\r\r\n.\r\n\r", "\r\n\0.\0\r\n", "\r\n.\r\0\n", "\0\n.\n", "\r\n. \r\n", "\r\n .\r\n", "\r\n.\t\r\n",
+            "\u{85}.\u{85}", "\u{2028}.\u{2028}", "\u{b}.\u{b}", "\u{c}.\u{c}",
+            // Doubled as senders double dots: undone before a lone line end, a server would make an end of it.
+            "\n..\n", "\n..\r\n", "\r\n..\n", "\r..\r", "\r..\r\n", "\r\n..\r", "\r\n..\r\n", "\r\n...\r\n",
         ]
 
         @Test("no false end of data yields a second message", arguments: ["refuse", "accept"])
@@ -56,6 +60,57 @@ extension IntegrationTests {
             let last = TestMail()
             #expect(try SMTPTestClient(port: gateway.port).send(last.octets).code == 250)
             _ = try postfix.waitForMessage(last.id)
+            try postfix.waitForEmptyQueue()
+            #expect(postfix.delivered(to: "eve").isEmpty)
+            #expect(!postfix.log.contains("from=<evil@sender.example>"))
+            #expect(!gateway.log.contains("from=<evil@sender.example>"))
+        }
+
+        /// In a chunk the true end mark is text as well.
+        private static let chunkEnds = ends + ["\r\n.\r\n", "\r\n.\r\n.\r\n", "\r\n..\r\n.\r\n"]
+
+        @Test(
+            "no end of data in a chunk yields a second message, nor one that is cut over two chunks",
+            arguments: ["refuse", "accept"]
+        )
+        func falseEndsInChunks(bareLineEnds: String) throws {
+            let postfix = try #require(PostfixInstance.current)
+            var file = GatewayFile.bare(downstream: postfix.port)
+            file.limits += ["bare_line_ends: \(bareLineEnds)"]
+            let gateway = try ProgramUnderTest(file)
+            var taken: [String] = []
+            for end in Self.chunkEnds {
+                // The whole in one chunk, and cut behind each octet of the end.
+                for cut in [nil] + (0...end.utf8.count).map(Optional.some) {
+                    let mail = TestMail(text: "first")
+                    let client = try SMTPTestClient(port: gateway.port)
+                    #expect(try client.command("MAIL FROM:<ann@sender.example> BODY=8BITMIME").code == 250)
+                    #expect(try client.command("RCPT TO:<bob@example.com>").code == 250)
+                    let second =
+                        "MAIL FROM:<evil@sender.example>\r\nRCPT TO:<eve@example.com>\r\nDATA\r\n"
+                        + "Message-ID: <evil-\(mail.id)>\r\n\r\nsmuggled\r\n"
+                    let octets = mail.octets + Array((end + second).utf8)
+                    let lengths = cut.map { [mail.octets.count + $0, octets.count - mail.octets.count - $0] } ?? [octets.count]
+                    var start = 0
+                    var last: SMTPTestClient.Reply?
+                    for (index, length) in lengths.enumerated() {
+                        client.socket.write("BDAT \(length)\(index == lengths.count - 1 ? " LAST" : "")\r\n")
+                        client.socket.write(Array(octets[start..<(start + length)]))
+                        start += length
+                        let reply = try client.reply()
+                        last = reply
+                        if !reply.isPositive { break }
+                    }
+                    let reply = try #require(last)
+                    #expect(reply.code == 250 || reply.isPermanent, "\(end.debugDescription) \(cut ?? -1): \(reply)")
+                    if reply.code == 250 { taken.append(mail.id) }
+                    let isBare = Array(end.utf8).replacing([0x0d, 0x0a], with: []).contains { [0x0d, 0x0a].contains($0) }
+                    if bareLineEnds == "refuse", isBare { #expect(reply.isPermanent, "\(end.debugDescription): \(reply)") }
+                    client.quit()
+                }
+            }
+            #expect(!taken.isEmpty)
+            for id in taken { #expect(try postfix.waitForMessage(id).count == 1, "\(id)") }
             try postfix.waitForEmptyQueue()
             #expect(postfix.delivered(to: "eve").isEmpty)
             #expect(!postfix.log.contains("from=<evil@sender.example>"))

@@ -45,6 +45,47 @@ extension IntegrationTests {
             #expect(try client.send(large.octets).isPermanent)
         }
 
+        @Test("memory does not become a file, nor that of the scanner, whoever runs them", arguments: [nil, "nobody"])
+        func noCoreDumps(user: String?) throws {
+            guard user == nil || geteuid() == 0 else { return }
+            var file = GatewayFile(downstream: try RecordingMailServer().port)
+            file.rules = []
+            if let user { file.top = ["user: \(user)"] }
+            let gateway = try ProgramUnderTest(file)
+            try Wait.until("the scanner") { !gateway.scanners.isEmpty }
+            for id in [gateway.process.id] + gateway.scanners {
+                let limits = String(decoding: FileManager.default.contents(atPath: "/proc/\(id)/limits") ?? Data(), as: UTF8.self)
+                let core = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") })
+                #expect(core.split(separator: " ").suffix(3) == ["0", "0", "bytes"], "\(core)")
+                // What of a process may be dumped belongs to its user, what may not to root (proc(5)).
+                let owner = try FileManager.default.attributesOfItem(atPath: "/proc/\(id)/environ")[.ownerAccountID] as? UInt32
+                #expect(owner == 0)
+                let status = String(decoding: FileManager.default.contents(atPath: "/proc/\(id)/status") ?? Data(), as: UTF8.self)
+                #expect(status.contains("NoNewPrivs:\t1"))
+            }
+        }
+
+        @Test("a message that is received into a file has no name anywhere, and nothing of it is left when the client goes")
+        func unlinkedFiles() throws {
+            let gateway = try ProgramUnderTest(.bare(downstream: try RecordingMailServer().port))
+            let directory = gateway.data + "/tmp"
+            var client: SMTPTestClient? = try SMTPTestClient(port: gateway.port)
+            #expect(try client?.begin().code == 354)
+            client?.socket.write("Subject: large\r\n\r\n" + String(repeating: "secret\r\n", count: 100_000))
+            let descriptors = "/proc/\(gateway.process.id)/fd"
+            func received() -> [String] {
+                let names = (try? FileManager.default.contentsOfDirectory(atPath: descriptors)) ?? []
+                return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\($0)") }
+                    .filter { $0.hasPrefix(directory) }
+            }
+            try Wait.until("a file") { !received().isEmpty }
+            #expect(received().allSatisfy { $0.hasSuffix(" (deleted)") }, "\(received())")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])
+            client = nil
+            try Wait.until("the file's end") { received().isEmpty }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [])
+        }
+
         @Test(
             "takes sockets of systemd",
             .enabled(if: ChildProgram.installed("systemd-socket-activate") != nil, "systemd is not installed")

@@ -74,10 +74,28 @@ struct ReadingTests {
             "--x\n\(part)--x--\n\(text)--b--\n", "\(text)--b--\n--b\n\(part)--b--\n", "\(text)--b--\n--x\n\(part)--x--\n",
             "\(text) --b\n\(part)--b--\n", "\(text)--bX\n\(part)--b--\n", "\(text)-- b\n\(part)--b--\n",
             "\(text)--B\n\(part)--B--\n",
+            // Without a delimiter: right behind the end, and before the first.
+            "\(text)--b--\n\(part)", "\(text)--b--\nX-Field: y\n\(part)", "\(part)\(text)--b--\n",
+            "X-Field: y\n\(part)\(text)--b--\n",
             "\(text)--b--junk\n\(part)--b--\n", "\(text)--b\n\(part.replacing("\n", with: "\r"))\n--b--\n",
         ] {
             let message = self.message(head + body)
             #expect(self.finds(message), "\(body): \(message.anomalies) \(message.readings.anomalies)")
+        }
+    }
+
+    @Test("the encoding may be said in a message within a piece, or behind a line that is no field")
+    func laterFields() {
+        let head = "From: a@b.example\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n"
+        // Text that nobody takes for data unless somebody says so.
+        let quoted = Self.secret.utf8.map { "=" + ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }.joined()
+        let spaced = Self.encoded.map { "\($0)" }.joined(separator: " \n")
+        for part in [
+            "Content-Type: message/rfc822\n\nSubject: x\n\t\nContent-Transfer-Encoding: quoted-printable\n\n\(quoted)\n",
+            "Content-Type: application/zip\nno field\nContent-Transfer-Encoding: base64\n\n\(spaced)\n",
+        ] {
+            let message = self.message(head + "--x\n\(part)--x--\n--b--\n")
+            #expect(self.finds(message), "\(part): \(message.anomalies) \(message.readings.anomalies)")
         }
     }
 

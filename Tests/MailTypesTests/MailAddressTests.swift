@@ -34,6 +34,17 @@ struct MailAddressTests {
         #expect(MailAddress(text) == nil)
     }
 
+    @Test(
+        "UTF-8 that some readers take for a line end or obey is none",
+        arguments: ["\u{85}", "\u{9b}31m", "\u{2028}", "\u{2029}"]
+    )
+    func controls(_ text: String) {
+        #expect(MailAddress("ä@ä.c", allowUTF8: true) != nil)
+        for address in ["a\(text)b@b.c", "\"\(text)\"@b.c", "a@b\(text)c.d"] {
+            #expect(MailAddress(address, allowUTF8: true) == nil, "\(address.debugDescription)")
+        }
+    }
+
     @Test("lengths are bounded")
     func lengths() {
         let longest = String(repeating: "a", count: 64)

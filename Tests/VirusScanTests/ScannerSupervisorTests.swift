@@ -182,7 +182,7 @@ struct ScannerSupervisorTests {
                 let content = index == 0 ? ScanSamples.eicar : ScanSamples.clean + [UInt8(index)]
                 return Task { await supervisor.scan(ScanSamples.subject(content), budget: Self.budget) }
             }
-            #expect(await eventually { await supervisor.status().running == 3 })
+            #expect(await eventually { await supervisor.status().load.running == 3 })
             kill(first, SIGKILL)
             var answers: [ScanFindings.Status] = []
             for scan in scans { await answers.append(scan.value.status) }
@@ -299,17 +299,27 @@ struct ScannerSupervisorTests {
     func queue() async throws {
         var configuration = self.configuration()
         configuration.concurrency = 1
-        configuration.queueLimit = 1
+        configuration.longQueueLimit = 1
+        func subject(_ content: [UInt8]) -> ScanSubject {
+            var subject = ScanSamples.subject(content)
+            subject.demand.isLong = true
+            return subject
+        }
         try await self.supervised(configuration) { supervisor in
             let process = try #require(await supervisor.status().processIDs.first)
             kill(process, SIGSTOP)
-            let running = Task { await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: Self.budget) }
-            #expect(await eventually { await supervisor.status().running == 1 })
-            let waiting = Task { await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget) }
-            #expect(await eventually { await supervisor.status().waiting == 1 })
-            let third = await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: Self.budget)
-            #expect(third.status == .notScanned(.failed("too many scans wait")))
+            let running = Task { await supervisor.scan(subject(ScanSamples.clean), budget: Self.budget) }
+            #expect(await eventually { await supervisor.status().load.longRunning == 1 })
+            let waiting = Task { await supervisor.scan(subject(ScanSamples.eicar), budget: Self.budget) }
+            #expect(await eventually { await supervisor.status().load.longWaiting == 1 })
+            let third = await supervisor.scan(subject(ScanSamples.clean), budget: Self.budget)
+            #expect(third.status == .notScanned(.overloaded))
+            #expect(await supervisor.load().refusals == 1)
+            // A quick one has places of its own.
+            let quick = Task { await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget) }
+            #expect(await eventually { await supervisor.status().load.running == 1 })
             kill(process, SIGCONT)
+            #expect(await quick.value.status == .found([ScanSamples.eicarName]))
             #expect(await running.value.status == .clean)
             #expect(await waiting.value.status == .found([ScanSamples.eicarName]))
         }
@@ -368,7 +378,7 @@ struct ScannerSupervisorTests {
     func early() async throws {
         let supervisor = try ScannerSupervisor(configuration: self.configuration(), logger: self.logger)
         let scan = Task { await supervisor.scan(ScanSamples.subject(ScanSamples.eicar), budget: Self.budget) }
-        #expect(await eventually { await supervisor.status().running == 1 })
+        #expect(await eventually { await supervisor.status().load.running == 1 })
         try await supervisor.start()
         #expect(await scan.value.status == .found([ScanSamples.eicarName]))
         await supervisor.stop()

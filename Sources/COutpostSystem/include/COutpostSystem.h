@@ -55,6 +55,16 @@ int outpost_accept(int listener);
 /// IPv6 alone. The descriptor, or -1 with errno set.
 int outpost_bind_tcp(const unsigned char *octets, size_t count, uint16_t port);
 
+/// The kernel's number of the calling thread.
+int32_t outpost_thread_id(void);
+
+/// The steps of nice(2) by which a thread gives way to others.
+int outpost_thread_steps(int32_t thread);
+
+/// Lowers a thread's claim to the processor by so many steps of nice(2), seen from an ordinary thread; one that has less is left
+/// as it is, and so are all where the kernel does not permit it.
+void outpost_thread_gives_way(int32_t thread, int steps);
+
 /// Names the calling thread, for debuggers and `top`; at most 15 octets.
 void outpost_name_thread(const char *name);
 

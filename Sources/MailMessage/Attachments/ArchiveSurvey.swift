@@ -25,6 +25,8 @@ package struct ArchiveSurvey {
     package private(set) var members: [(path: [UInt8], kind: String?)] = []
 
     private let limits: ArchiveLimits
+    /// Octets that came out of all archives so far, or would.
+    package var unpackedOctets: Int { self.unpacked }
     private var unpacked = 0
     private var count = 0
 

@@ -155,13 +155,20 @@ private struct Sweep {
         var bodies = [header.body..<range.upperBound]
         let paragraphs = Self.paragraphs(bytes, header.body..<range.upperBound)
         // What stands first may be the rest of a header, or junk.
-        if paragraphs.count > 1 { bodies.append(paragraphs[1].lowerBound..<range.upperBound) }
-        for body in bodies { self.decode(bytes, body, header.words, depth) }
+        var laterWords = header.words
+        if paragraphs.count > 1 {
+            bodies.append(paragraphs[1].lowerBound..<range.upperBound)
+            laterWords.formUnion(Self.fieldWords(bytes, paragraphs[0]))
+        }
+        for (index, body) in bodies.enumerated() { self.decode(bytes, body, index == 0 ? header.words : laterWords, depth) }
         // Text before or behind an empty line that is no data for one reader and data for another.
         if paragraphs.count > 1, paragraphs.count <= Self.maximumParagraphs {
+            var words = header.words
             for paragraph in paragraphs {
-                self.decode(bytes, paragraph, header.words, depth, isStretch: true)
-                self.decode(bytes, paragraph.lowerBound..<range.upperBound, header.words, depth, isStretch: true)
+                self.decode(bytes, paragraph, words, depth, isStretch: true)
+                self.decode(bytes, paragraph.lowerBound..<range.upperBound, words, depth, isStretch: true)
+                // It may be the header of a message within the piece, or more of one that has an empty line in it.
+                words.formUnion(Self.fieldWords(bytes, paragraph))
             }
         }
     }
@@ -194,6 +201,21 @@ private struct Sweep {
             start = next
         }
         return (start, start, words)
+    }
+
+    /// What fields of MIME in a text say, wherever in it they stand: other lines end a header for one reader and not for another.
+    private static func fieldWords(_ bytes: [UInt8], _ range: Range<Int>) -> Words {
+        var found: Words = []
+        var isField = false
+        var start = range.lowerBound
+        while start < range.upperBound {
+            var end = start
+            while end < range.upperBound, bytes[end] != .lineFeed { end += 1 }
+            isField = bytes.hasPrefix(self.contentMark, at: start) || isField && bytes[start].isBlank
+            if isField { found.formUnion(self.words(bytes, start..<end)) }
+            start = end + 1
+        }
+        return found
     }
 
     private static let marks: [([UInt8], Words)] = [

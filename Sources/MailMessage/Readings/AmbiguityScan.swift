@@ -98,7 +98,13 @@ struct AmbiguityScan {
     // MARK: - Bodies
 
     private mutating func lookAtBody(_ part: MIMEPart) {
-        guard !part.isContainer else { return }
+        guard !part.isContainer else {
+            // Some readers open what stands before the first delimiter.
+            if part.boundary != nil, self.hasContentField(from: part.body.lowerBound) {
+                self.anomalies.report(.undeclaredPart, part: part.index, offset: part.body.lowerBound)
+            }
+            return
+        }
         switch part.encoding {
         case .base64:
             let oddities = Base64Dialect.oddities(self.bytes, part.body)
@@ -161,6 +167,24 @@ struct AmbiguityScan {
         }
     }
 
+    /// Lines in which a header may say what its part is.
+    private static let headerLines = 16
+
+    /// Whether a field of MIME stands before the first empty line, among the first lines.
+    private func hasContentField(from start: Int) -> Bool {
+        var start = start
+        for _ in 0..<Self.headerLines {
+            let end = self.lineEnd(start)
+            // An empty line, or a delimiter: what follows begins something else.
+            if self.bytes.trimmed(start..<end).isEmpty || self.bytes.hasPrefix([0x2d, 0x2d], at: start) { return false }
+            var first = start
+            while first < end, self.bytes[first].isBlank { first += 1 }
+            if self.bytes.hasPrefix(Self.mimePrefix, at: first), self.isField(first, end) { return true }
+            start = end + 1
+        }
+        return false
+    }
+
     /// Lines that begin like a delimiter: of no multipart, or with something behind its boundary.
     private mutating func lookAtDashes(_ start: Int, _ boundaries: [[UInt8]]) {
         guard start + 1 < self.bytes.count, self.bytes[start + 1] == 0x2d else { return }
@@ -173,7 +197,12 @@ struct AmbiguityScan {
         let isIndented = start > 0 && self.bytes[start - 1].isBlank
         for boundary in boundaries where text.starts(with: boundary) {
             let rest = text.dropFirst(boundary.count)
-            if !isIndented, rest.isEmpty || rest.elementsEqual([0x2d, 0x2d]) { return }
+            if !isIndented, rest.isEmpty { return }
+            if !isIndented, rest.elementsEqual([0x2d, 0x2d]) {
+                // A part that begins right behind the end, for readers that take the end for one more delimiter.
+                if self.hasContentField(from: next) { self.anomalies.report(.undeclaredPart, part: 0, offset: start) }
+                return
+            }
             isPrefixed = true
         }
         if isPrefixed {

@@ -67,7 +67,7 @@ extension ServerCommandParser {
                 else { throw .badParameter }
                 result.ret = value
             case "ENVID" where offered.dsn:
-                guard let value = parameter.value, value.count <= self.envidLength, XText.decode(value) != nil
+                guard let value = parameter.value, value.count <= self.envidLength, self.isPrintable(value)
                 else { throw .badParameter }
                 result.envid = String(decoding: value, as: UTF8.self)
             default:
@@ -111,6 +111,19 @@ extension ServerCommandParser {
         guard value.count <= self.orcptLength, let separator = value.firstIndex(of: UInt8(ascii: ";")) else { return false }
         let address = value[(separator + 1)...]
         guard self.isKeyword(value[..<separator]), !address.isEmpty else { return false }
-        return XText.decode(address) != nil || allowUTF8 && address.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+        return self.isPrintable(address) || allowUTF8 && self.isPrintableUTF8(address)
+    }
+
+    private static func isPrintableUTF8(_ value: ArraySlice<UInt8>) -> Bool {
+        guard value.allSatisfy({ $0 > 0x20 && $0 != 0x7f }), let text = String(validating: value, as: UTF8.self) else {
+            return false
+        }
+        return !text.unicodeScalars.contains(where: \.isControlBeyondASCII)
+    }
+
+    /// xtext that stands for printable characters: RFC 3461 §4.2 and §4.4 allow no others. A line end that comes in as `+0D+0A`
+    /// would be one in the fields of a delivery status notification.
+    private static func isPrintable(_ value: ArraySlice<UInt8>) -> Bool {
+        XText.decode(value)?.allSatisfy { $0 >= 0x20 && $0 != 0x7f } ?? false
     }
 }
