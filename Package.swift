@@ -179,7 +179,9 @@ if Context.environment["OUTPOST_FUZZING"] != nil {
     package.targets.append(
         .executableTarget(
             name: "outpost-fuzz",
-            dependencies: ["MailTypes", "MailMessage", "MailRules", "SenderAuth", "SMTPCore", "ConfigurationFile", nioCore],
+            dependencies: [
+                "MailTypes", "MailMessage", "MailRules", "SenderAuth", "DeliveryCore", "SMTPCore", "ConfigurationFile", nioCore,
+            ],
             path: "Fuzzing",
             swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]
         )

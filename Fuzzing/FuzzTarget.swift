@@ -30,8 +30,12 @@ private enum FuzzTarget: String, CaseIterable {
     case configuration
     /// What other readers may make of messages: names, boundaries, encodings; archives within limits.
     case readings
-    /// Records of SPF, DKIM and DMARC, and tags of ARC.
+    /// Records and fields by themselves: DMARC, public suffixes, forged results.
     case records
+    /// A message and DNS answers of an attacker's: SPF, DKIM, DMARC, ARC.
+    case sender
+    /// Notices to senders.
+    case notice
 
     static let chosen: FuzzTarget = {
         let name = ProcessInfo.processInfo.environment["OUTPOST_FUZZ_TARGET"] ?? ""
@@ -72,6 +76,8 @@ private enum FuzzTarget: String, CaseIterable {
             _ = DMARCRecord(bytes)
             _ = PublicSuffixList(bytes)
             _ = AuthenticationResults.forged(in: ParsedMessage(bytes), hostname: "mx.example.com")
+        case .sender: SenderFuzz.run(bytes)
+        case .notice: NoticeFuzz.run(bytes)
         }
     }
 

@@ -64,6 +64,7 @@ struct SessionFuzz {
             case .ask(let question): self.answer(question)
             case .content(let bytes): self.content += bytes.readableBytesView
             case .discardContent, .transactionReset: self.content = []
+            case .repliesHeard: break
             case .holdGreeting: self.machine.greetingDelayElapsed()
             case .startTLS(let reply):
                 self.write(reply)
