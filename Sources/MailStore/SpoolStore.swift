@@ -8,9 +8,10 @@ import SystemKit
 ///
 /// Several processes may have it open at once: the gateway, which alone delivers, and commands of an administrator.
 package final class SpoolStore: Sendable {
+    static let databaseName = "spool.sqlite"
     private static let busySeconds = 10.0
 
-    private let pool: DatabasePool
+    let pool: DatabasePool
     private let files: MessageFiles
     private let limits: SpoolLimits
     private let writer: DurableWriter<SpooledMessage>
@@ -25,7 +26,7 @@ package final class SpoolStore: Sendable {
 
     init(directory: String, limits: SpoolLimits, step: @escaping @Sendable (StoreStep) -> Void) throws {
         self.limits = limits
-        self.files = try MessageFiles(directory: directory, database: "spool.sqlite")
+        self.files = try MessageFiles(directory: directory, database: Self.databaseName)
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.busySeconds)
         configuration.label = "spool"
@@ -150,6 +151,13 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    package func count(_ selection: SpoolSelection) async throws -> Int {
+        try await self.pool.read { database in
+            let (condition, arguments) = selection.condition
+            return try Int.fetchOne(database, sql: "SELECT count(*) FROM messages WHERE \(condition)", arguments: arguments) ?? 0
+        }
+    }
+
     // MARK: Delivering
 
     /// Notes what an attempt has brought. When nobody waits any more, the message leaves the spool: first the row, for good, then
@@ -206,13 +214,23 @@ package final class SpoolStore: Sendable {
 
     // MARK: An administrator's wishes
 
-    /// Lets messages be tried now. Returns how many.
+    /// Lets messages be tried now; those that are held stay held. Returns how many.
     package func retry(_ selection: SpoolSelection) async throws -> Int {
-        try await self.change("next_attempt = 0, held = 0", selection)
+        try await self.change("next_attempt = 0", selection, where: "held = 0")
     }
 
-    package func hold(_ selection: SpoolSelection, _ isHeld: Bool) async throws -> Int {
-        try await self.change("held = \(isHeld ? 1 : 0)", selection)
+    /// Stops messages. Returns how many were not yet.
+    package func hold(_ selection: SpoolSelection, at now: Int64 = TimeText.now()) async throws -> Int {
+        try await self.change("held = 1, held_since = \(now)", selection, where: "held = 0")
+    }
+
+    /// Lets stopped messages go on waiting, as much longer as they were stopped. Returns how many.
+    package func release(_ selection: SpoolSelection, at now: Int64 = TimeText.now()) async throws -> Int {
+        try await self.change(
+            "held = 0, expires = expires + max(0, \(now) - coalesce(held_since, \(now))), held_since = NULL",
+            selection,
+            where: "held = 1"
+        )
     }
 
     /// Removes messages for good; nobody is told. Returns which.
@@ -227,10 +245,13 @@ package final class SpoolStore: Sendable {
         return removed
     }
 
-    private func change(_ assignment: String, _ selection: SpoolSelection) async throws -> Int {
+    private func change(_ assignment: String, _ selection: SpoolSelection, where state: String) async throws -> Int {
         try await self.pool.write { database in
             let (condition, arguments) = selection.condition
-            try database.execute(sql: "UPDATE messages SET \(assignment) WHERE \(condition)", arguments: arguments)
+            try database.execute(
+                sql: "UPDATE messages SET \(assignment) WHERE \(state) AND \(condition)",
+                arguments: arguments
+            )
             return database.changesCount
         }
     }
@@ -247,11 +268,16 @@ extension SpoolSelection {
 }
 
 /// The spool's tables. A migration that was ever released is never changed: a new one follows it.
-private enum SpoolSchema {
+enum SpoolSchema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("messages and recipients") { database in
             try database.execute(sql: self.firstTables)
+        }
+        migrator.registerMigration("since when a message is held") { database in
+            try database.execute(sql: "ALTER TABLE messages ADD COLUMN held_since INTEGER")
+            // It is not known; the longest it can be takes nothing from a message's time.
+            try database.execute(sql: "UPDATE messages SET held_since = received WHERE held = 1")
         }
         return migrator
     }
@@ -300,7 +326,7 @@ private enum SpoolSchema {
         """
 }
 
-private enum SpoolRow {
+enum SpoolRow {
     static func insert(_ message: SpooledMessage, octets: Int, into database: Database) throws {
         let record = message.record
         let statement = try database.cachedStatement(
