@@ -12,6 +12,19 @@ public final class RecordingMailServer: Sendable {
         public let commandsBefore: [String]
     }
 
+    /// What the server does about a command.
+    public enum Answer: Sendable {
+        case usual
+        case reply(String)
+        /// Ends the connection without a word.
+        case hangUp
+        /// Says nothing, and waits for the client to go.
+        case silence
+    }
+
+    /// Asked about each command, and about `.`, the end of a message; with the reverse path.
+    public typealias Answering = @Sendable (_ command: String, _ from: String) -> Answer
+
     private struct State {
         var messages: [Message] = []
         var connections = 0
@@ -23,11 +36,20 @@ public final class RecordingMailServer: Sendable {
     public let port: Int
     private let descriptor: Int32
     private let extensions: [String]
+    private let answering: Answering
     private let state = Mutex(State())
 
-    public init(extensions: [String] = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"]) throws {
-        (self.descriptor, self.port) = try LoopbackSocket.listening()
+    public static let usualExtensions = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"]
+
+    /// - Parameter port: 0 for one that the kernel chooses.
+    public init(
+        port: Int = 0,
+        extensions: [String] = RecordingMailServer.usualExtensions,
+        answering: @escaping Answering = { _, _ in .usual }
+    ) throws {
+        (self.descriptor, self.port) = try LoopbackSocket.listening(port: port)
         self.extensions = extensions
+        self.answering = answering
         Thread { [weak self, descriptor] in
             while true {
                 let accepted = accept(descriptor, nil, nil)
@@ -79,6 +101,15 @@ public final class RecordingMailServer: Sendable {
         while true {
             let line = try socket.line()
             self.state.withLock { $0.commands.append(line) }
+            if line.prefix(4).uppercased() == "MAIL" { from = Self.path(line) }
+            switch self.answering(line, from) {
+            case .usual: break
+            case .reply(let reply):
+                socket.write(reply + "\r\n")
+                continue
+            case .hangUp: return socket.disconnect()
+            case .silence: continue
+            }
             switch line.prefix(4).uppercased() {
             case "EHLO":
                 let lines = ["recorder"] + self.extensions
@@ -86,7 +117,7 @@ public final class RecordingMailServer: Sendable {
                     socket.write("250\(index == lines.count - 1 ? " " : "-")\(text)\r\n")
                 }
             case "MAIL":
-                (from, to) = (Self.path(line), [])
+                to = []
                 socket.write("250 2.1.0 ok\r\n")
             case "RCPT":
                 to.append(Self.path(line))
@@ -94,6 +125,15 @@ public final class RecordingMailServer: Sendable {
             case "DATA":
                 socket.write("354 go\r\n")
                 let octets = try socket.content()
+                self.state.withLock { $0.commands.append(".") }
+                switch self.answering(".", from) {
+                case .usual: break
+                case .reply(let reply):
+                    socket.write(reply + "\r\n")
+                    continue
+                case .hangUp: return socket.disconnect()
+                case .silence: continue
+                }
                 let count = self.state.withLock { state in
                     state.messages.append(Message(from: from, to: to, octets: octets, commandsBefore: before))
                     return state.messages.count
