@@ -68,7 +68,10 @@ extension IntegrationTests {
         @Test("Postfix stops under load and comes back: all that was accepted arrives once, and what expires is told of once")
         func outage() throws {
             let hosts = try TwoHosts()
+            // They outlive what runs on them.
+            defer { withExtendedLifetime(hosts) {} }
             let postfix = try PostfixInstance(on: hosts.second)
+            defer { try? postfix.stop() }
             let directory = try TemporaryDirectory()
             let port = 2_525
             let text = self.configuration(hosts, postfix, port: port, data: directory.path + "/data")

@@ -33,7 +33,10 @@ private struct CheckedDirectory {
     }
 
     func execute(_ store: StoreCheck.Store, _ sql: String) throws {
-        let queue = try DatabaseQueue(path: "\(self.path)/\(store)/\(store).sqlite")
+        var configuration = Configuration()
+        // The store that was just closed may still tidy up.
+        configuration.busyMode = .timeout(10)
+        let queue = try DatabaseQueue(path: "\(self.path)/\(store)/\(store).sqlite", configuration: configuration)
         try queue.writeWithoutTransaction { database in
             try database.execute(sql: "PRAGMA foreign_keys = OFF")
             try database.execute(sql: sql)
@@ -117,9 +120,26 @@ struct StoreCheckTests {
     }
 
     @Test(
+        "a repair that was cut off before the row went is run again, and replaces nothing",
+        arguments: StoreCheck.Store.allCases
+    )
+    func putAsideCutOff(store: StoreCheck.Store) async throws {
+        let directory = try await CheckedDirectory()
+        let files = try MessageFiles(inspecting: "\(directory.path)/\(store)", database: store.databaseName)
+        let name = "\(Sample.id(2))"
+        _ = try files.putAside(text: "first", "\(name).json")
+        try files.putAside("\(name).eml")
+        #expect(try directory.problem(store).kind == .fileMissing)
+        #expect(directory.names(store, "damaged") == ["\(name).eml", "\(name).json", "\(name).json.2"])
+        let kept = FileManager.default.contents(atPath: "\(directory.path)/\(store)/damaged/\(name).eml")
+        #expect(kept == Data(Sample.message))
+    }
+
+    @Test(
         "a row that means nothing is put aside with its content",
         arguments: [
-            (StoreCheck.Store.spool, "facts = x'00'"), (.spool, "expires = 'never'"), (.quarantine, "facts = x'00'"),
+            (StoreCheck.Store.spool, "facts = x'00'"), (.spool, "expires = 'never'"), (.spool, "route = x'ff'"),
+            (.quarantine, "facts = x'00'"),
             (.quarantine, "state = 'odd'"), (.quarantine, "received = 'x'"),
         ]
     )
