@@ -82,7 +82,7 @@ let package = Package(
             ["MailTypes", "SMTPCore", "ContentStorage", "TLSTransport", "OpenSSLKit", nioCore, nioPosix, logging]
         ),
         layer("VirusScan", ["MailTypes", "ContentStorage", "SystemKit", nioCore, nioPosix, logging]),
-        layer("MailStore", ["MailTypes", "MailPolicy", "ContentStorage", "SystemKit", grdb, logging]),
+        layer("MailStore", ["MailTypes", "MailPolicy", "ContentStorage", "OpenSSLKit", "SystemKit", grdb, logging]),
 
         // 4: application
         layer(
@@ -143,7 +143,10 @@ let package = Package(
             ["TLSTransport", "OpenSSLKit", "MailTypes", "OutpostTestKit", nioCore, nioPosix, nioEmbedded]
         ),
         tests("VirusScanTests", ["VirusScan", "MailTypes", "ContentStorage", "SystemKit", "OutpostTestKit", nioPosix, logging]),
-        tests("MailStoreTests", ["MailStore", "MailPolicy", "MailTypes", "ContentStorage", "OutpostTestKit", grdb]),
+        tests(
+            "MailStoreTests",
+            ["MailStore", "MailPolicy", "MailTypes", "ContentStorage", "OpenSSLKit", "SystemKit", "OutpostTestKit", grdb]
+        ),
         tests(
             "QuarantineReviewTests",
             ["QuarantineReview", "MailStore", "MailMessage", "MailTypes", "ContentStorage", "OutpostTestKit"]

@@ -1,5 +1,6 @@
 import Logging
 import MailRules
+import MailStore
 import MailTypes
 import NIOCore
 import NIOPosix
@@ -24,6 +25,8 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// Held from before the stores are opened until everything is stopped.
+    private let lock: Mutex<DataDirectoryLock?>
     private let group: MultiThreadedEventLoopGroup
     private let services: GatewayServices
     private let logger: Logger
@@ -44,6 +47,8 @@ package final class Gateway: Sendable {
     package init(snapshot: GatewaySnapshot, logger: Logger, observer: TransactionLog.Observer? = nil) throws {
         let configuration = snapshot.configuration
         self.logger = logger
+        try Directory.make(configuration.dataDirectory, owner: CurrentProcess.isRoot ? configuration.runAsUser : nil)
+        self.lock = Mutex(try DataDirectoryLock(configuration.dataDirectory, owner: configuration.runAsUser))
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         self.services = try GatewayServices(configuration: configuration, logger: logger, observer: observer)
         self.gate = ConnectionGate(
@@ -200,6 +205,7 @@ package final class Gateway: Sendable {
         }
         await self.services.stop()
         try? await self.group.shutdownGracefully()
+        self.lock.withLock { $0 = nil }
     }
 
     /// What an earlier run has promised to deliver is taken up again.

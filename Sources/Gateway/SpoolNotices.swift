@@ -40,6 +40,19 @@ struct SpoolNotices: Sendable {
         return true
     }
 
+    /// Makes known to who asked for it that the message is with a server that makes no notices itself (RFC 3461 §5.2.2). It has
+    /// happened: what cannot be told now is not told at all.
+    func relayed(_ message: SpooledMessage, _ results: [SpoolResult]) async {
+        let passedOn = results.filter { $0.state == .delivered }
+        let events = Dictionary(uniqueKeysWithValues: passedOn.map { ($0.number, DeliveryEvent.relayed) })
+        for notice in self.decide(message, events) {
+            guard case .tell(let address) = notice.handling else { continue }
+            if !(await self.tell(message, notice, to: address, passedOn)) {
+                self.logger.log(.warning, "a sender could not be told that its message was passed on", [.id: "\(message.id)"])
+            }
+        }
+    }
+
     /// Makes known that a message still waits. Once.
     func delayed(_ message: SpooledMessage, _ results: [SpoolResult]) async {
         let events = Dictionary(uniqueKeysWithValues: message.waiting.map { ($0, DeliveryEvent.delayed) })

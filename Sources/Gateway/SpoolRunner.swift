@@ -185,7 +185,9 @@ actor SpoolRunner {
         if let reason = result.awayReason { return try await self.isAway(message, route, leave, reason: reason) }
         self.routes[route]?.schedule.answered(leave)
         self.spool.noteAnswered(route)
-        try await self.finish(message, SpoolResult.results(of: message.waiting, result), reason: "refused by the mail server")
+        let results = SpoolResult.results(of: message.waiting, result)
+        if !result.offersDSN { await self.notices(snapshot).relayed(message, results) }
+        try await self.finish(message, results, reason: "refused by the mail server")
     }
 
     private func destination(of message: SpooledMessage, _ snapshot: GatewaySnapshot) async -> SpoolNotices.Destination {
@@ -239,8 +241,9 @@ actor SpoolRunner {
         let reason = isTooOld ? "could not be delivered in time" : reason
         let failed = results.filter { $0.state == .failed }
         if !failed.isEmpty, !(await self.notices(self.snapshot()).failed(message, failed, reason: reason)) {
-            // Nothing is lost: the message stays and is tried again.
-            try await self.spool.store.attempted(message.id, [], next: Self.later(message))
+            // Nothing is lost: for them the message stays and is tried again.
+            let others = results.filter { $0.state != .failed }
+            try await self.spool.store.attempted(message.id, others, next: Self.later(message))
             return
         }
         let isOver = try await self.spool.store.attempted(message.id, results, next: Self.later(message))

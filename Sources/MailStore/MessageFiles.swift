@@ -19,6 +19,12 @@ struct MessageFiles: Sendable {
     private struct Owner: Sendable {
         var user: uid_t
         var group: gid_t
+
+        init?(_ status: stat) {
+            guard geteuid() == 0, status.st_uid != 0 else { return nil }
+            self.user = status.st_uid
+            self.group = status.st_gid
+        }
     }
 
     /// Octets copied at once.
@@ -34,19 +40,31 @@ struct MessageFiles: Sendable {
             let above = directory.hasPrefix("/") ? "/" + parent : parent.isEmpty ? "." : parent
             guard stat(above, &status) == 0 else { throw QuarantineError.unusable(SystemError(above).description) }
         }
-        let isForeign = geteuid() == 0 && status.st_uid != 0
-        self.owner = isForeign ? Owner(user: status.st_uid, group: status.st_gid) : nil
+        self.owner = Owner(status)
         for path in [directory, self.messages, self.temporary] {
             try self.makeDirectory(path)
         }
     }
 
+    /// A directory that is there, to look at: nothing is made and nothing changed.
+    init(inspecting directory: String, database: String) throws(SystemError) {
+        self.directory = directory
+        self.database = directory + "/" + database
+        var status = stat()
+        guard stat(directory, &status) == 0 else { throw SystemError(directory) }
+        self.owner = Owner(status)
+    }
+
     var messages: String { self.directory + "/messages" }
     var temporary: String { self.directory + "/temporary" }
+    /// What a repair has put aside; made when there is something.
+    var damaged: String { self.directory + "/damaged" }
+    /// What could be read of a damaged database, complete, before it takes that one's place.
+    var salvaged: String { self.database + ".salvaged" }
 
     func path(of id: TransactionID) -> String { "\(self.messages)/\(id.text).eml" }
 
-    private func makeDirectory(_ path: String) throws {
+    func makeDirectory(_ path: String) throws {
         let isNew = mkdir(path, 0o700) == 0
         guard isNew || errno == EEXIST else { throw QuarantineError.unusable(SystemError("create \(path)").description) }
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -63,18 +81,34 @@ struct MessageFiles: Sendable {
         }
     }
 
-    private func give(_ descriptor: Int32, _ path: String) throws {
+    func give(_ descriptor: Int32, _ path: String) throws {
         guard let owner = self.owner else { return }
         guard fchown(descriptor, owner.user, owner.group) == 0 else { throw SystemError("chown \(path)") }
     }
 
     /// Makes the database's file before SQLite does, for its mode and owner; SQLite gives both to the files beside it.
+    /// - Throws: where there are messages and no database for them, or a half-repaired one: in a new one they would be nobody's,
+    ///   and swept.
     func prepareDatabase() throws {
+        if access(self.salvaged, F_OK) == 0 {
+            throw QuarantineError.unusable("\(self.directory): a repair was cut off; `outpost fsck --repair` ends it")
+        }
+        if self.isDatabaseLost, try !self.names(in: self.messages).isEmpty {
+            throw QuarantineError.unusable("\(self.directory): messages without their database; `outpost fsck` says more")
+        }
         do {
             let file = try File(creating: self.database)
             try self.give(file.descriptor, self.database)
         } catch let error as SystemError where error.code == EEXIST {
             return
+        }
+    }
+
+    /// There is no database, or nothing in it. A new one has its first page before the first message can be stored.
+    var isDatabaseLost: Bool {
+        [self.database, self.database + "-wal"].allSatisfy {
+            var status = stat()
+            return stat($0, &status) != 0 || status.st_size == 0
         }
     }
 
@@ -169,7 +203,7 @@ struct MessageFiles: Sendable {
         return status.st_mtim.tv_sec + age < time(nil)
     }
 
-    private func names(in folder: String) throws -> [String] {
+    func names(in folder: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder)
     }
 }

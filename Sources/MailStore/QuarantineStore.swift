@@ -8,8 +8,9 @@ import SystemKit
 /// Several processes may have it open at once: the gateway, and commands of an administrator. All times are
 /// milliseconds since 1970.
 package final class QuarantineStore: Sendable {
+    static let databaseName = "quarantine.sqlite"
     /// Seconds that a file without a row is left alone: longer than any message takes to be written.
-    static let orphanAge = 3_600
+    package static let orphanAge = 3_600
     /// Milliseconds between two sweeps, so that a command does not read the whole directory each time.
     private static let sweepInterval: Int64 = 3_600_000
     /// Seconds that one process waits for another's transaction.
@@ -37,7 +38,7 @@ package final class QuarantineStore: Sendable {
     ) throws {
         self.limits = limits
         self.clock = clock
-        self.files = try MessageFiles(directory: directory, database: "quarantine.sqlite")
+        self.files = try MessageFiles(directory: directory, database: Self.databaseName)
         do {
             let lock = try self.files.lockForOpening()
             try self.files.prepareDatabase()

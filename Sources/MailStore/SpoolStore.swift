@@ -1,5 +1,4 @@
 import ContentStorage
-import Foundation
 import GRDB
 import MailTypes
 import SystemKit
@@ -8,9 +7,10 @@ import SystemKit
 ///
 /// Several processes may have it open at once: the gateway, which alone delivers, and commands of an administrator.
 package final class SpoolStore: Sendable {
+    static let databaseName = "spool.sqlite"
     private static let busySeconds = 10.0
 
-    private let pool: DatabasePool
+    let pool: DatabasePool
     private let files: MessageFiles
     private let limits: SpoolLimits
     private let writer: DurableWriter<SpooledMessage>
@@ -25,7 +25,7 @@ package final class SpoolStore: Sendable {
 
     init(directory: String, limits: SpoolLimits, step: @escaping @Sendable (StoreStep) -> Void) throws {
         self.limits = limits
-        self.files = try MessageFiles(directory: directory, database: "spool.sqlite")
+        self.files = try MessageFiles(directory: directory, database: Self.databaseName)
         var configuration = Configuration()
         configuration.busyMode = .timeout(Self.busySeconds)
         configuration.label = "spool"
@@ -167,6 +167,13 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    package func count(_ selection: SpoolSelection) async throws -> Int {
+        try await self.pool.read { database in
+            let (condition, arguments) = selection.condition
+            return try Int.fetchOne(database, sql: "SELECT count(*) FROM messages WHERE \(condition)", arguments: arguments) ?? 0
+        }
+    }
+
     // MARK: Delivering
 
     /// Notes what an attempt has brought. When nobody waits any more, the message leaves the spool: first the row, for good, then
@@ -223,13 +230,23 @@ package final class SpoolStore: Sendable {
 
     // MARK: An administrator's wishes
 
-    /// Lets messages be tried now. Returns how many.
+    /// Lets messages be tried now; those that are held stay held. Returns how many.
     package func retry(_ selection: SpoolSelection) async throws -> Int {
-        try await self.change("next_attempt = 0, held = 0", selection)
+        try await self.change("next_attempt = 0", selection, where: "held = 0")
     }
 
-    package func hold(_ selection: SpoolSelection, _ isHeld: Bool) async throws -> Int {
-        try await self.change("held = \(isHeld ? 1 : 0)", selection)
+    /// Stops messages. Returns how many were not yet.
+    package func hold(_ selection: SpoolSelection, at now: Int64 = TimeText.now()) async throws -> Int {
+        try await self.change("held = 1, held_since = \(now)", selection, where: "held = 0")
+    }
+
+    /// Lets stopped messages go on waiting, as much longer as they were stopped. Returns how many.
+    package func release(_ selection: SpoolSelection, at now: Int64 = TimeText.now()) async throws -> Int {
+        try await self.change(
+            "held = 0, expires = expires + max(0, \(now) - coalesce(held_since, \(now))), held_since = NULL",
+            selection,
+            where: "held = 1"
+        )
     }
 
     /// Removes messages for good; nobody is told. Returns which.
@@ -244,10 +261,13 @@ package final class SpoolStore: Sendable {
         return removed
     }
 
-    private func change(_ assignment: String, _ selection: SpoolSelection) async throws -> Int {
+    private func change(_ assignment: String, _ selection: SpoolSelection, where state: String) async throws -> Int {
         try await self.pool.write { database in
             let (condition, arguments) = selection.condition
-            try database.execute(sql: "UPDATE messages SET \(assignment) WHERE \(condition)", arguments: arguments)
+            try database.execute(
+                sql: "UPDATE messages SET \(assignment) WHERE \(state) AND \(condition)",
+                arguments: arguments
+            )
             return database.changesCount
         }
     }
@@ -260,118 +280,5 @@ extension SpoolSelection {
         case .route(let route): ("route = ?", [route])
         case .ids(let ids): ("id IN (\(ids.map { _ in "?" }.joined(separator: ", ")))", StatementArguments(ids.map(\.text)))
         }
-    }
-}
-
-/// The spool's tables. A migration that was ever released is never changed: a new one follows it.
-private enum SpoolSchema {
-    static var migrator: DatabaseMigrator {
-        var migrator = DatabaseMigrator()
-        migrator.registerMigration("messages and recipients") { database in
-            try database.execute(sql: self.firstTables)
-        }
-        return migrator
-    }
-
-    private static let firstTables = """
-        CREATE TABLE messages (
-            id TEXT PRIMARY KEY NOT NULL,
-            route TEXT NOT NULL,
-            received INTEGER NOT NULL,
-            expires INTEGER NOT NULL,
-            next_attempt INTEGER NOT NULL,
-            attempts INTEGER NOT NULL,
-            held INTEGER NOT NULL,
-            delay_reported INTEGER NOT NULL,
-            forged INTEGER NOT NULL,
-            sender_key TEXT NOT NULL,
-            policy TEXT NOT NULL,
-            reason TEXT NOT NULL,
-            score REAL NOT NULL,
-            subject TEXT NOT NULL,
-            header_from TEXT NOT NULL,
-            octets INTEGER NOT NULL,
-            content_hash BLOB NOT NULL,
-            prefix BLOB NOT NULL,
-            omitted TEXT NOT NULL,
-            facts BLOB NOT NULL
-        );
-        CREATE INDEX messages_by_turn ON messages (route, held, next_attempt);
-
-        CREATE TABLE recipients (
-            message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
-            number INTEGER NOT NULL,
-            state TEXT NOT NULL,
-            reply TEXT,
-            PRIMARY KEY (message, number)
-        ) WITHOUT ROWID;
-
-        CREATE TABLE room (messages INTEGER NOT NULL, octets INTEGER NOT NULL);
-        INSERT INTO room (messages, octets) VALUES (0, 0);
-        CREATE TRIGGER room_taken AFTER INSERT ON messages BEGIN
-            UPDATE room SET messages = messages + 1, octets = octets + NEW.octets;
-        END;
-        CREATE TRIGGER room_given_back AFTER DELETE ON messages BEGIN
-            UPDATE room SET messages = messages - 1, octets = octets - OLD.octets;
-        END;
-        """
-}
-
-private enum SpoolRow {
-    static func insert(_ message: SpooledMessage, octets: Int, into database: Database) throws {
-        let record = message.record
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO messages (id, route, received, expires, next_attempt, attempts, held, delay_reported, forged, \
-                sender_key, policy, reason, score, subject, header_from, octets, content_hash, prefix, omitted, facts) \
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        )
-        let arguments: [(any DatabaseValueConvertible)?] = [
-            message.id.text, message.route, record.received, message.expires, message.nextAttempt, message.attempts,
-            message.isHeld, message.isDelayReported, message.isForged, message.senderKey, record.policy, record.reason,
-            record.score.isNaN ? 0 : record.score, record.subject, record.headerFrom, octets, Data(record.contentHash),
-            Data(record.prefix), message.omitted.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: " "),
-            try StoredFacts(record).encoded(),
-        ]
-        try statement.execute(arguments: StatementArguments(arguments))
-        let recipients = try database.cachedStatement(
-            sql: "INSERT INTO recipients (message, number, state, reply) VALUES (?, ?, ?, ?)"
-        )
-        for (number, recipient) in message.recipients.enumerated() {
-            try recipients.execute(arguments: [message.id.text, number, recipient.state.rawValue, recipient.reply])
-        }
-    }
-
-    static func message(_ row: Row, in database: Database) throws -> SpooledMessage {
-        guard let id = TransactionID(row["id"] as String) else { throw SpoolError.notFound(row["id"]) }
-        let facts = try StoredFacts.decoded(row["facts"])
-        let record = RowCodec.record(row, id: id, kind: .held, facts)
-        let omitted: String = row["omitted"]
-        var message = SpooledMessage(
-            record: record,
-            omitted: omitted.split(separator: " ").compactMap { text in
-                let ends = text.split(separator: "-").compactMap { Int($0) }
-                return ends.count == 2 && ends[0] <= ends[1] ? ends[0]..<ends[1] : nil
-            },
-            expires: row["expires"],
-            isForged: row["forged"]
-        )
-        message.nextAttempt = row["next_attempt"]
-        message.attempts = row["attempts"]
-        message.isHeld = row["held"]
-        message.isDelayReported = row["delay_reported"]
-        let states = try Row.fetchAll(
-            database,
-            sql: "SELECT number, state, reply FROM recipients WHERE message = ? ORDER BY number",
-            arguments: [id.text]
-        )
-        for state in states {
-            let number: Int = state["number"]
-            guard message.recipients.indices.contains(number) else { continue }
-            message.recipients[number].state = SpooledRecipient.State(rawValue: state["state"]) ?? .waiting
-            message.recipients[number].reply = state["reply"]
-        }
-        return message
     }
 }

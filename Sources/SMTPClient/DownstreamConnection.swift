@@ -98,6 +98,9 @@ final class DownstreamConnection: ChannelInboundHandler {
     /// The end mark is sent: only the server's reply can say what became of the message.
     var mayHaveDelivered: Bool { self.machine.wait == .finalReply }
 
+    /// What it promised with EHLO: notices of its own (RFC 3461), so that requests for them are passed on.
+    var offersDSN: Bool { self.machine.capabilities.dsn }
+
     func quit() {
         self.perform(self.machine.quit())
     }

@@ -45,6 +45,9 @@ package final class DownstreamTransaction {
     /// No server of the route can be reached, or the one that was asked is gone: nobody has the message, and it may be kept until
     /// one is back. Not when all connections are in use.
     package private(set) var isAway = false
+    /// The server that was asked last makes notices of its own, and was given the requests for them (RFC 3461). What a server
+    /// without is not told is lost, unless whoever sends the message sees to it (§5.2.2).
+    package private(set) var offersDSN = false
     /// Why the downstream could not be asked, in words for the log; nil while it has not failed.
     package private(set) var awayReason: String?
 
@@ -161,6 +164,7 @@ extension DownstreamTransaction {
         self.awayReason = nil
         self.isParked = false
         self.connection = connection
+        self.offersDSN = connection.offersDSN
         connection.begin(self)
         self.repeated = self.acceptedRecipients.count
         connection.add(self.acceptedRecipients + (self.additions.first?.recipients ?? []))

@@ -12,11 +12,19 @@ package struct DeliveryResult: Hashable, Sendable {
     package var outcome: DeliveryOutcome?
     /// Why the server could not be asked, or was lost before it had the message; nil when it has spoken.
     package var awayReason: String?
+    /// The server makes notices of its own, and knows which are wanted (RFC 3461).
+    package var offersDSN: Bool
 
-    package init(recipients: [SMTPReply], outcome: DeliveryOutcome?, awayReason: String? = nil) {
+    package init(
+        recipients: [SMTPReply],
+        outcome: DeliveryOutcome?,
+        awayReason: String? = nil,
+        offersDSN: Bool = false
+    ) {
         self.recipients = recipients
         self.outcome = outcome
         self.awayReason = awayReason
+        self.offersDSN = offersDSN
     }
 }
 
@@ -80,7 +88,7 @@ package enum SMTPDelivery {
                     return promise.succeed(DeliveryResult(recipients: replies, outcome: nil, awayReason: reason))
                 }
                 transaction.deliver(header: prefix, content: content, omitting: omitted, facts: facts) { outcome in
-                    var result = DeliveryResult(recipients: replies, outcome: outcome)
+                    var result = DeliveryResult(recipients: replies, outcome: outcome, offersDSN: transaction.offersDSN)
                     if case .away(let reason) = outcome { result.awayReason = reason }
                     promise.succeed(result)
                 }

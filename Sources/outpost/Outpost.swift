@@ -27,7 +27,7 @@ struct Outpost: AsyncParsableCommand {
         version: "outpost 0.1.0",
         subcommands: [
             Serve.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self, QueueCommand.self,
-            ListsCommand.self, GreylistCommand.self, DMARCCommand.self, Demo.self,
+            Fsck.self, ListsCommand.self, GreylistCommand.self, DMARCCommand.self, Demo.self,
         ]
     )
 }

@@ -30,9 +30,9 @@ extension IntegrationTests {
 
         /// Takes its time to answer to a message.
         private static func slowServer() throws -> RecordingMailServer {
-            try RecordingMailServer { line in
+            try RecordingMailServer { line, _ in
                 if line == "." { usleep(500_000) }
-                return nil
+                return .usual
             }
         }
 

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A Postfix of a test's own on loopback, beside whatever runs on the machine: own configuration, queue and mailboxes in a
+/// A Postfix of a test's own, on loopback or on a host of `TwoHosts`, beside whatever runs on the machine: own configuration, queue and mailboxes in a
 /// temporary directory. It delivers mail for example.com into Maildirs: `bob`, `eve` and `u0` to `u99`.
 public final class PostfixInstance: Sendable {
     /// Postfix starts as root only.
@@ -34,12 +34,15 @@ public final class PostfixInstance: Sendable {
     }
 
     public let port: Int
+    /// nil: this one.
+    private let host: TwoHosts.Host?
     private let directory: TemporaryDirectory
     private var configuration: String { self.directory.path + "/etc" }
     private var maillog: String { self.directory.path + "/log/maillog" }
 
     /// - Parameter settings: lines of `main.cf` that are added.
-    public init(settings: [String] = []) throws {
+    public init(settings: [String] = [], on host: TwoHosts.Host? = nil) throws {
+        self.host = host
         self.directory = try TemporaryDirectory()
         self.port = try LoopbackSocket.freePort()
         try self.prepare(settings)
@@ -64,7 +67,7 @@ public final class PostfixInstance: Sendable {
                 "compatibility_level = 3.6", "queue_directory = \(base)/queue", "data_directory = \(base)/data",
                 "daemon_directory = \(daemons)", "maillog_file = \(self.maillog)", "maillog_file_prefixes = \(base)",
                 "myhostname = mail.example.com", "mydestination =", "mynetworks = 127.0.0.0/8", "inet_protocols = ipv4",
-                "inet_interfaces = 127.0.0.1", "alias_maps =", "alias_database =", "local_recipient_maps =",
+                "inet_interfaces = \(self.address)", "alias_maps =", "alias_database =", "local_recipient_maps =",
                 "virtual_mailbox_domains = example.com", "virtual_mailbox_maps = texthash:\(base)/etc/mailboxes",
                 "virtual_mailbox_base = \(base)/mail", "virtual_uid_maps = static:\(Self.mailOwner)",
                 "virtual_gid_maps = static:\(Self.mailOwner)", "virtual_minimum_uid = 100", "virtual_mailbox_limit = 0",
@@ -74,7 +77,7 @@ public final class PostfixInstance: Sendable {
             ] + settings).joined(separator: "\n") + "\n",
             to: "etc/main.cf"
         )
-        try self.directory.write(Self.services(port: self.port), to: "etc/master.cf")
+        try self.directory.write(Self.services("\(self.address):\(self.port)"), to: "etc/master.cf")
         chown("\(base)/mail", uid_t(Self.mailOwner), gid_t(Self.mailOwner))
         if let owner = getpwnam("postfix") { chown("\(base)/data", owner.pointee.pw_uid, owner.pointee.pw_gid) }
     }
@@ -82,8 +85,10 @@ public final class PostfixInstance: Sendable {
     /// `nobody` owns the mailboxes.
     private static let mailOwner = 65_534
 
-    private static func services(port: Int) -> String {
-        var lines = ["127.0.0.1:\(port) inet n - n - - smtpd"]
+    private var address: String { self.host?.address ?? "127.0.0.1" }
+
+    private static func services(_ listener: String) -> String {
+        var lines = ["\(listener) inet n - n - - smtpd"]
         lines += ["pickup unix n - n 60 1 pickup", "qmgr unix n - n 300 1 qmgr", "tlsmgr unix - - n 1000? 1 tlsmgr"]
         lines += [
             "postlog unix-dgram n - n - 1 postlogd", "cleanup unix n - n - 0 cleanup", "rewrite unix - - n - - trivial-rewrite",
@@ -100,9 +105,11 @@ public final class PostfixInstance: Sendable {
     }
 
     private func postfix(_ command: String) throws {
+        let program = ChildProgram.installed("postfix") ?? "postfix"
+        let arguments = ["-c", self.configuration, command]
         let result = try ChildProgram.run(
-            ChildProgram.installed("postfix") ?? "postfix",
-            ["-c", self.configuration, command],
+            self.host == nil ? program : TwoHosts.ip,
+            self.host?.command(program, arguments) ?? arguments,
             // The scripts of Postfix want their directories first.
             environment: ["MAIL_CONFIG": self.configuration]
         )
@@ -116,7 +123,9 @@ public final class PostfixInstance: Sendable {
         // was being written when it was aborted, say.
         chmod(self.maillog, 0o666)
         try self.postfix("start")
-        try Wait.until("Postfix on port \(self.port)") { (try? LoopbackSocket(port: self.port)) != nil }
+        try Wait.until("Postfix on port \(self.port)") {
+            self.host?.hasListener(at: self.address, port: self.port) ?? ((try? LoopbackSocket(port: self.port)) != nil)
+        }
     }
 
     /// Ends it in the middle of what it does.

@@ -12,6 +12,19 @@ public final class RecordingMailServer: Sendable {
         public let commandsBefore: [String]
     }
 
+    /// What the server does about a command.
+    public enum Answer: Sendable {
+        case usual
+        case reply(String)
+        /// Ends the connection without a word.
+        case hangUp
+        /// Says nothing, and waits for the client to go.
+        case silence
+    }
+
+    /// Asked about each command, and about `.`, the end of a message; with the reverse path.
+    public typealias Answering = @Sendable (_ command: String, _ from: String) -> Answer
+
     private struct State {
         var messages: [Message] = []
         var connections = 0
@@ -23,20 +36,20 @@ public final class RecordingMailServer: Sendable {
     public let port: Int
     private let descriptor: Int32
     private let extensions: [String]
-    /// The reply to a command line, or to `.` for the end of a message, where it is not the usual one; empty: none, the
-    /// connection ends.
-    private let answer: @Sendable (String) -> String?
+    private let answering: Answering
     private let state = Mutex(State())
 
-    /// - Parameter port: where an earlier one listened; 0: a free one.
+    public static let usualExtensions = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"]
+
+    /// - Parameter port: 0 for one that the kernel chooses.
     public init(
-        extensions: [String] = ["PIPELINING", "8BITMIME", "SIZE 52428800", "ENHANCEDSTATUSCODES"],
         port: Int = 0,
-        answer: @escaping @Sendable (String) -> String? = { _ in nil }
+        extensions: [String] = RecordingMailServer.usualExtensions,
+        answering: @escaping Answering = { _, _ in .usual }
     ) throws {
         (self.descriptor, self.port) = try LoopbackSocket.listening(port: port)
         self.extensions = extensions
-        self.answer = answer
+        self.answering = answering
         Thread { [weak self, descriptor] in
             while true {
                 let accepted = accept(descriptor, nil, nil)
@@ -88,10 +101,14 @@ public final class RecordingMailServer: Sendable {
         while true {
             let line = try socket.line()
             self.state.withLock { $0.commands.append(line) }
-            if let answer = self.answer(line) {
-                if answer.isEmpty { return socket.disconnect() }
-                socket.write(answer + "\r\n")
+            if line.prefix(4).uppercased() == "MAIL" { from = Self.path(line) }
+            switch self.answering(line, from) {
+            case .usual: break
+            case .reply(let reply):
+                socket.write(reply + "\r\n")
                 continue
+            case .hangUp: return socket.disconnect()
+            case .silence: continue
             }
             switch line.prefix(4).uppercased() {
             case "EHLO":
@@ -100,7 +117,7 @@ public final class RecordingMailServer: Sendable {
                     socket.write("250\(index == lines.count - 1 ? " " : "-")\(text)\r\n")
                 }
             case "MAIL":
-                (from, to) = (Self.path(line), [])
+                to = []
                 socket.write("250 2.1.0 ok\r\n")
             case "RCPT":
                 to.append(Self.path(line))
@@ -108,14 +125,18 @@ public final class RecordingMailServer: Sendable {
             case "DATA":
                 socket.write("354 go\r\n")
                 let octets = try socket.content()
+                self.state.withLock { $0.commands.append(".") }
+                switch self.answering(".", from) {
+                case .usual: break
+                case .reply(let reply):
+                    socket.write(reply + "\r\n")
+                    continue
+                case .hangUp: return socket.disconnect()
+                case .silence: continue
+                }
                 let count = self.state.withLock { state in
                     state.messages.append(Message(from: from, to: to, octets: octets, commandsBefore: before))
                     return state.messages.count
-                }
-                if let answer = self.answer(".") {
-                    if answer.isEmpty { return socket.disconnect() }
-                    socket.write(answer + "\r\n")
-                    continue
                 }
                 socket.write("250 2.0.0 queued as R\(count)\r\n")
             case "XCLI":

@@ -14,7 +14,9 @@ struct QueueCommand: AsyncParsableCommand {
             Exit codes: 0 done, 1 there was nothing to do it with, 64 wrong use, 66 no such message, 70 internal error, 75 try \
             again.
             """,
-        subcommands: [QueueList.self, QueueShow.self, QueueRetry.self, QueueHold.self, QueueRemove.self]
+        subcommands: [
+            QueueList.self, QueueShow.self, QueueRetry.self, QueueHold.self, QueueRelease.self, QueueRemove.self,
+        ]
     )
 }
 
@@ -61,18 +63,32 @@ struct QueueSelection: ParsableArguments {
         )
     }
 
-    /// Says what was done; nothing is an answer of its own.
-    static func report(_ count: Int, _ deed: String) throws {
-        guard count > 0 else { throw CommandFailure(.answerIsNo, "no such message in the spool") }
-        print("\(count) \(count == 1 ? "message" : "messages") \(deed)")
+    /// Does something to the messages and says to how many; to none is an answer of its own. An ID that is not there does not keep
+    /// the others.
+    func apply(_ deed: String, in store: SpoolStore, _ work: (SpoolSelection) async throws -> Int) async throws {
+        let selection = try self.selection()
+        var missing: ExitCode?
+        if case .ids(let ids) = selection {
+            let found = Set(try await store.list(selection, limit: ids.count).map(\.id))
+            for id in ids where !found.contains(id) { missing = CommandFailure(SpoolError.notFound(id.text)).told() }
+        }
+        let count = try await work(selection)
+        if count > 0 {
+            print("\(count) \(count == 1 ? "message" : "messages") \(deed)")
+        }
+        if let missing { throw missing }
+        if count == 0 { throw CommandFailure(.answerIsNo, "nothing to do: no message fits") }
     }
 }
 
 struct QueueRetry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Try messages at the next opportunity, also those that were stopped.",
-        discussion: "A server that is away is still tried no more often than the pauses allow; messages do not wait for theirs."
+        abstract: "Try messages at the next opportunity.",
+        discussion: """
+            A server that is away is still tried no more often than the pauses allow; messages do not wait for theirs. Those that \
+            `queue hold` has stopped stay where they are.
+            """
     )
 
     @OptionGroup var selection: QueueSelection
@@ -80,7 +96,8 @@ struct QueueRetry: AsyncParsableCommand {
 
     func run() async throws {
         try await CommandFailure.reported {
-            try QueueSelection.report(try await self.queue.open().retry(self.selection.selection()), "will be tried")
+            let store = try self.queue.open()
+            try await self.selection.apply("will be tried", in: store) { try await store.retry($0) }
         }
     }
 }
@@ -88,7 +105,8 @@ struct QueueRetry: AsyncParsableCommand {
 struct QueueHold: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hold",
-        abstract: "Stop messages: they stay and are not tried until `queue retry` lets them go. They do not expire meanwhile."
+        abstract: "Stop messages: they stay and are not tried until `queue release` lets them go.",
+        discussion: "The time until they are given up stands still meanwhile. An attempt that is under way goes on to its end."
     )
 
     @OptionGroup var selection: QueueSelection
@@ -96,7 +114,25 @@ struct QueueHold: AsyncParsableCommand {
 
     func run() async throws {
         try await CommandFailure.reported {
-            try QueueSelection.report(try await self.queue.open().hold(self.selection.selection(), true), "stopped")
+            let store = try self.queue.open()
+            try await self.selection.apply("stopped", in: store) { try await store.hold($0) }
+        }
+    }
+}
+
+struct QueueRelease: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release",
+        abstract: "Let messages go on waiting that `queue hold` has stopped."
+    )
+
+    @OptionGroup var selection: QueueSelection
+    @OptionGroup var queue: QueueOptions
+
+    func run() async throws {
+        try await CommandFailure.reported {
+            let store = try self.queue.open()
+            try await self.selection.apply("released", in: store) { try await store.release($0) }
         }
     }
 }
@@ -120,12 +156,12 @@ struct QueueRemove: AsyncParsableCommand {
                 guard isatty(STDIN_FILENO) == 1 else {
                     throw CommandFailure(.wrongUse, "nobody is there to ask; --yes removes without asking")
                 }
-                print("Remove \(try await store.list(selection).count) messages for good? [y/N] ", terminator: "")
+                print("Remove \(try await store.count(selection)) messages for good? [y/N] ", terminator: "")
                 fflush(nil)
                 let answer = readLine()?.lowercased()
                 guard answer == "y" || answer == "yes" else { throw CommandFailure(.answerIsNo, "nothing removed") }
             }
-            try QueueSelection.report(try await store.remove(selection).count, "removed")
+            try await self.selection.apply("removed", in: store) { try await store.remove($0).count }
         }
     }
 }

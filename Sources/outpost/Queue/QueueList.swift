@@ -53,7 +53,7 @@ struct QueueList: AsyncParsableCommand {
 
 extension String {
     /// To so many columns, on the right; on the left for a negative number.
-    fileprivate func padded(_ width: Int) -> String {
+    func padded(_ width: Int) -> String {
         let space = String(repeating: " ", count: max(0, abs(width) - self.count))
         return width < 0 ? space + self : self + space
     }

@@ -1,0 +1,145 @@
+import ConfigurationFile
+import ContentStorage
+import Foundation
+import Logging
+import MailStore
+import MailTypes
+import OutpostTestKit
+import Testing
+
+@testable import Gateway
+
+@Suite("Notices about spooled mail")
+struct SpoolNoticesTests {
+    private let directory: TemporaryDirectory
+    private let spool: Spool
+    private let quarantine: Quarantine
+    private let notices: SpoolNotices
+
+    private static let content = Array("Subject: Hello\r\n\r\nText\r\n".utf8)
+
+    init() throws {
+        self.directory = try TemporaryDirectory()
+        let file = try self.directory.write(
+            GatewayFile.bare(downstream: 25).text(port: 2_525, data: self.directory.path + "/data"),
+            to: "outpost.yaml"
+        )
+        let result = ConfigurationReader.load(file: file, environment: [:], files: SystemFileAccess())
+        let configuration = try #require(result.configuration)
+        try FileManager.default.createDirectory(
+            atPath: configuration.dataDirectory,
+            withIntermediateDirectories: true
+        )
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        self.spool = try Spool(configuration)
+        self.quarantine = try Quarantine(configuration, logger: logger)
+        self.notices = SpoolNotices(
+            spool: self.spool,
+            quarantine: self.quarantine,
+            snapshot: GatewaySnapshot(configuration: configuration, rules: nil),
+            logger: logger
+        )
+    }
+
+    private func spooled(from: String?, notify: [String?], isForged: Bool = false) async throws -> SpooledMessage {
+        let recipients = try notify.enumerated().map { index, notify in
+            Recipient(try #require(MailAddress("r\(index)@example.com")), notify: notify)
+        }
+        let record = QuarantineRecord(
+            id: TransactionID(milliseconds: 1_795_392_000_000, sequence: 7),
+            kind: .held,
+            received: 1_795_392_000_000,
+            envelope: Envelope(
+                client: ClientIdentity(address: .loopback4, helo: "client.example.org"),
+                reversePath: try from.map { .mailbox(try #require(MailAddress($0))) } ?? .null,
+                parameters: MailParameters(),
+                recipients: recipients
+            ),
+            route: "127.0.0.1:25",
+            policy: "default",
+            reason: "",
+            score: 0,
+            contentHash: [],
+            octets: Self.content.count,
+            subject: "Hello",
+            headerFrom: "ann@sender.example",
+            has8Bit: false
+        )
+        let message = SpooledMessage(record: record, expires: 1_795_400_000_000, isForged: isForged)
+        try await self.spool.store.store(message, content: .memory(Self.content))
+        return message
+    }
+
+    private func inQuarantine() async throws -> [QuarantineSummary] {
+        try await QuarantineStore(directory: self.directory.path + "/data/quarantine").list()
+    }
+
+    private func noticesInSpool() async throws -> [SpooledMessage] {
+        try await self.spool.store.list().filter { SpoolNotices.isNotice($0.route) }
+    }
+
+    @Test("recipients given up at different times are kept each for itself, and each once")
+    func undelivered() async throws {
+        var message = try await self.spooled(from: "ann@sender.example", notify: [nil, nil], isForged: true)
+        let first = SpoolResult(number: 0, state: .failed, reply: "550 5.1.1 unknown")
+        for _ in 0..<2 { #expect(await self.notices.failed(message, [first], reason: "refused")) }
+        try await self.spool.store.attempted(message.id, [first], next: 0)
+        message = try await self.spool.store.message(message.id)
+        let second = SpoolResult(number: 1, state: .failed, reply: "550 5.2.2 full")
+        for _ in 0..<2 { #expect(await self.notices.failed(message, [second], reason: "refused")) }
+        let kept = try await self.inQuarantine()
+        #expect(Set(kept.map(\.id)).count == 2)
+        #expect(kept.map(\.recipients).sorted { $0[0] < $1[0] } == [["r0@example.com"], ["r1@example.com"]])
+        #expect(try await self.noticesInSpool().isEmpty)
+    }
+
+    @Test("a file that a crash left under the id of a notice, or of what was given up, is not taken for it")
+    func orphans() async throws {
+        let message = try await self.spooled(from: "ann@sender.example", notify: [nil])
+        let failed = SpoolResult(number: 0, state: .failed, reply: "550 5.1.1 unknown")
+        #expect(await self.notices.failed(message, [failed], reason: "refused"))
+        let notice = try #require(try await self.noticesInSpool().first)
+        #expect(try await self.spool.store.remove(.ids([notice.id])) == [notice.id])
+        let orphan = "\(self.directory.path)/data/spool/messages/\(notice.id).eml"
+        #expect(FileManager.default.createFile(atPath: orphan, contents: Data([1])))
+        #expect(await self.notices.failed(message, [failed], reason: "refused") == false)
+        try FileManager.default.removeItem(atPath: orphan)
+        #expect(await self.notices.failed(message, [failed], reason: "refused"))
+        #expect(try await self.noticesInSpool().count == 1)
+    }
+
+    @Test(
+        "that a message was passed on is told once, to who asked and is who it says",
+        arguments: [
+            ("ann@sender.example", ["SUCCESS", "SUCCESS,DELAY"], false, [0, 1]),
+            ("ann@sender.example", ["SUCCESS", "NEVER"], false, [0]),
+            ("ann@sender.example", [nil, "FAILURE"], false, []), (nil, ["SUCCESS", "SUCCESS"], false, []),
+            ("ann@sender.example", ["SUCCESS", "SUCCESS"], true, []),
+        ] as [(String?, [String?], Bool, [Int])]
+    )
+    func relayed(from: String?, notify: [String?], isForged: Bool, told: [Int]) async throws {
+        let message = try await self.spooled(from: from, notify: notify, isForged: isForged)
+        let results = [0, 1].map { SpoolResult(number: $0, state: .delivered, reply: "250 2.0.0 queued") }
+        // A crash behind the notice makes it be tried again.
+        for _ in 0..<2 { await self.notices.relayed(message, results) }
+        let notices = try await self.noticesInSpool()
+        #expect(notices.count == (told.isEmpty ? 0 : 1))
+        for notice in notices {
+            #expect(notice.record.envelope.reversePath == .null)
+            let text = String(decoding: try self.spool.store.content(of: notice).bytes(), as: UTF8.self)
+            for number in [0, 1] { #expect(text.contains("r\(number)@example.com") == told.contains(number)) }
+            #expect(text.contains("Action: relayed"))
+        }
+        #expect(try await self.inQuarantine().isEmpty)
+    }
+
+    @Test("a recipient that still waits, or is refused, was not passed on")
+    func notRelayed() async throws {
+        let message = try await self.spooled(from: "ann@sender.example", notify: ["SUCCESS", "SUCCESS"])
+        let results = [
+            SpoolResult(number: 0, state: .waiting, reply: "451 later"), SpoolResult(number: 1, state: .failed, reply: "550 no"),
+        ]
+        await self.notices.relayed(message, results)
+        #expect(try await self.noticesInSpool().isEmpty)
+    }
+}

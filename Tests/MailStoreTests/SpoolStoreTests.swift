@@ -1,0 +1,130 @@
+import ContentStorage
+import Foundation
+import GRDB
+import MailTypes
+import OpenSSLKit
+import OutpostTestKit
+import Testing
+
+@testable import MailStore
+
+extension Sample {
+    static func spooled(_ number: Int, to: [String] = ["user@example.com"], route: String = "mail.internal:25") -> SpooledMessage
+    {
+        var record = self.record(number, envelope: self.envelope(to: to))
+        record.route = route
+        record.contentHash = SHA256.hash(self.message)
+        return SpooledMessage(record: record, expires: self.start + 1_000_000)
+    }
+
+    static func spool(_ directory: TemporaryDirectory, limits: SpoolLimits = SpoolLimits()) throws -> SpoolStore {
+        try SpoolStore(directory: directory.path + "/spool", limits: limits)
+    }
+}
+
+extension SpoolStore {
+    func store(_ number: Int, to: [String] = ["user@example.com"]) async throws {
+        try await self.store(Sample.spooled(number, to: to), content: .memory(Sample.message))
+    }
+}
+
+@Suite("The spool's store")
+struct SpoolStoreTests {
+    private static let route = "mail.internal:25"
+
+    @Test(
+        "a process killed at any step leaves the whole message or none, and the messages before it",
+        arguments: StoreStep.allCases
+    )
+    func killed(step: StoreStep) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/spool"
+        let name = step.rawValue
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, name = name as String] in
+            try await SpoolStore(directory: path).store(1)
+            let store = try SpoolStore(directory: path, limits: SpoolLimits()) {
+                if $0.rawValue == name { kill(getpid(), SIGKILL) }
+            }
+            try await store.store(2)
+        }
+        let store = try Sample.spool(directory)
+        let messages = try await store.list()
+        #expect(messages.map(\.id) == (step == .committed ? [Sample.id(1), Sample.id(2)] : [Sample.id(1)]))
+        for message in messages { #expect(try store.content(of: message).bytes() == Sample.message) }
+        #expect(try await store.room().messages == messages.count)
+    }
+
+    @Test("a file that a crash left is not a message: it is not listed, not counted, and its id is taken by nothing")
+    func orphan() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try Sample.spool(
+            directory,
+            limits: SpoolLimits(maxSize: 2 * Sample.message.count, maxMessages: 2, minimumFree: 0)
+        )
+        let orphan = directory.path + "/spool/messages/\(Sample.id(9)).eml"
+        #expect(FileManager.default.createFile(atPath: orphan, contents: Data(repeating: 1, count: 100_000)))
+        #expect(try await store.list().isEmpty)
+        #expect(try await store.room().messages == 0)
+        #expect(try await store.room().octets == 0)
+        // The message of that id cannot be stored over it, and is not there either.
+        await #expect(throws: QuarantineError.exists(Sample.id(9))) { try await store.store(9) }
+        await #expect(throws: SpoolError.notFound("\(Sample.id(9))")) { _ = try await store.message(Sample.id(9)) }
+        try await store.store(1)
+        try await store.store(2)
+        #expect(try await store.hasRoom() == false)
+    }
+
+    @Test("the time of a message that is stopped stands still; a retry does not let it go")
+    func holding() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try Sample.spool(directory)
+        try await store.store(1)
+        try await store.store(2)
+        let held = SpoolSelection.ids([Sample.id(1)])
+        let stopped = Sample.start + 400_000
+        #expect(try await store.hold(held, at: stopped) == 1)
+        #expect(try await store.hold(held, at: stopped + 1) == 0)
+        let late = Sample.start + 5_000_000
+        #expect(try await store.expired(route: Self.route, at: late, limit: 9) == [Sample.id(2)])
+        #expect(try await store.retry(.all) == 1)
+        #expect(try await store.due(route: Self.route, at: stopped, limit: 9) == [Sample.id(2)])
+
+        #expect(try await store.release(.all, at: late) == 1)
+        #expect(try await store.release(.all, at: late) == 0)
+        let message = try await store.message(Sample.id(1))
+        #expect(!message.isHeld)
+        #expect(message.expires == Sample.start + 1_000_000 + late - stopped)
+        #expect(try await store.due(route: Self.route, at: late, limit: 9) == [Sample.id(1)])
+    }
+
+    @Test("the message goes with its last recipient, and gives its room back")
+    func attempts() async throws {
+        let directory = try TemporaryDirectory()
+        let store = try Sample.spool(directory)
+        try await store.store(1, to: ["a@example.com", "b@example.com"])
+        let first = SpoolResult(number: 0, state: .delivered, reply: "250 ok")
+        #expect(try await store.attempted(Sample.id(1), [first], next: Sample.start + 10) == false)
+        #expect(try await store.message(Sample.id(1)).recipients.map(\.state) == [.delivered, .waiting])
+        let second = SpoolResult(number: 1, state: .failed, reply: "550 no")
+        #expect(try await store.attempted(Sample.id(1), [second], next: 0))
+        #expect(try await store.room().messages == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path + "/spool/messages").isEmpty)
+    }
+
+    @Test("messages without their database are not taken for what a crash left")
+    func lostDatabase() async throws {
+        let directory = try TemporaryDirectory()
+        try await Sample.spool(directory).store(1)
+        for suffix in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: directory.path + "/spool/spool.sqlite" + suffix)
+        }
+        #expect(throws: QuarantineError.self) { _ = try Sample.spool(directory) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path + "/spool/messages").count == 1)
+    }
+}
+
+extension SpoolStore {
+    func checkpoint() async throws { try await self.pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
+
+    func close() throws { try self.pool.close() }
+}
