@@ -133,7 +133,7 @@ let package = Package(
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
-        tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
+        tests("SenderAuthTests", ["SenderAuth", "DNSClient", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
         tests("SenderReputationTests", ["SenderReputation", "MailChecks", "MailTypes", "OutpostTestKit"]),
         tests("DNSClientTests", ["DNSClient", "SenderAuth", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("DeliveryCoreTests", ["DeliveryCore", "MailMessage", "MailTypes", "OutpostTestKit"]),
