@@ -20,7 +20,7 @@ final class GatewayServices: Sendable {
     let greylist: Greylist
     let rates: RateCounter
     let dmarc: DMARCCounter
-    private let scanner: ScannerSlot
+    let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let logger: Logger
 

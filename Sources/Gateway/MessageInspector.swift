@@ -34,6 +34,9 @@ final class MessageInspector: Sendable {
     let cache = VerdictCache()
     private let queueLimit: Int
     private let waiting = Atomic(0)
+    /// Of these, how many wait for a thread, and how many have one.
+    private let queued = Atomic(0)
+    private let running = Atomic(0)
 
     /// Octets up to which a message without rules and virus scan is looked at on the event loop itself: what is left, parse
     /// and built-in checks, takes some ten microseconds for so much, less than going to another thread and back.
@@ -48,6 +51,18 @@ final class MessageInspector: Sendable {
 
     /// More work would only make everybody wait: say so before the message is sent.
     var isOverloaded: Bool { self.waiting.load(ordering: .relaxed) >= self.queueLimit }
+
+    /// For listings; what is told together was not counted in the same instant.
+    var figures: GatewayStatus.Inspection {
+        let running = self.running.load(ordering: .relaxed)
+        let queued = self.queued.load(ordering: .relaxed)
+        return GatewayStatus.Inspection(
+            running: running,
+            waiting: queued,
+            elsewhere: max(0, self.waiting.load(ordering: .relaxed) - running - queued),
+            bound: self.queueLimit
+        )
+    }
 
     /// - Parameter completion: called once, on the event loop, maybe before this returns, within the inspection time of the
     ///   configuration.
@@ -118,8 +133,14 @@ final class MessageInspector: Sendable {
 
     private func onThread(_ course: Course, _ work: @escaping @Sendable () -> Void) {
         self.waiting.wrappingAdd(1, ordering: .relaxed)
+        self.queued.wrappingAdd(1, ordering: .relaxed)
         self.threads.submit { state in
-            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+            self.queued.wrappingSubtract(1, ordering: .relaxed)
+            self.running.wrappingAdd(1, ordering: .relaxed)
+            defer {
+                self.running.wrappingSubtract(1, ordering: .relaxed)
+                self.waiting.wrappingSubtract(1, ordering: .relaxed)
+            }
             guard case .active = state else { return course.report(.failure("shutting down")) }
             work()
         }

@@ -20,6 +20,7 @@ package struct TransactionLog: Sendable {
     /// Hears of each transaction before its final reply is given.
     package typealias Observer = @Sendable (TransactionSummary) -> Void
 
+    let counts = TransactionCounts()
     private let logger: Logger
     private let observer: Observer?
 
@@ -32,6 +33,7 @@ package struct TransactionLog: Sendable {
     }
 
     func transactionFinished(_ summary: TransactionSummary) {
+        self.counts.count(summary)
         self.observer?(summary)
         let decision = summary.judgement.decision
         let recipients = summary.envelope.recipients
@@ -75,6 +77,7 @@ package struct TransactionLog: Sendable {
         to: ForwardPath? = nil,
         by cause: EarlyCause
     ) {
+        self.counts.countEarlyRefusal()
         var fields: LogFields = [.client: "\(client.address)", .reply: "\(reply)"]
         switch cause {
         case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"

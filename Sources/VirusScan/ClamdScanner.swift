@@ -23,6 +23,22 @@ package final class ClamdScanner: VirusScanner {
         }
     }
 
+    /// For listings.
+    package struct Status: Hashable, Sendable {
+        package struct Engine: Hashable, Sendable {
+            package var endpoint: String
+            /// As it says itself; nil before its first answer, and after a failure.
+            package var version: String?
+            /// It did not answer a moment ago.
+            package var isResting: Bool
+        }
+
+        package var engines: [Engine]
+        package var running: Int
+        package var waiting: Int
+        package var queueLimit: Int
+    }
+
     private let configuration: Configuration
     private let clients: [ClamdClient]
     private let threads: NIOThreadPool
@@ -49,6 +65,25 @@ package final class ClamdScanner: VirusScanner {
     /// Ends the threads; scans that come later are not done.
     package func stop() async {
         try? await self.threads.shutdownGracefully()
+    }
+
+    package func status() async -> Status {
+        let now = ContinuousClock.now
+        let resting = self.restingUntil.withLock { $0.map { $0 > now } }
+        let versions = self.versions.withLock { $0 }
+        let engines = self.configuration.endpoints.indices.map {
+            Status.Engine(
+                endpoint: "\(self.configuration.endpoints[$0])",
+                version: versions[$0],
+                isResting: resting[$0]
+            )
+        }
+        return await Status(
+            engines: engines,
+            running: self.gate.running,
+            waiting: self.gate.waiting,
+            queueLimit: self.configuration.queueLimit
+        )
     }
 
     package func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {

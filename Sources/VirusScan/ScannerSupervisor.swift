@@ -73,6 +73,7 @@ package final class ScannerSupervisor: VirusScanner {
         package var processIDs: [Int32]
         package var running: Int
         package var waiting: Int
+        package var queueLimit: Int
     }
 
     private let configuration: Configuration
@@ -143,7 +144,8 @@ package final class ScannerSupervisor: VirusScanner {
             lastFailure: failures.compactMap { $0 }.first,
             processIDs: self.main.processIDs + self.second.processIDs,
             running: self.gate.running,
-            waiting: self.gate.waiting
+            waiting: self.gate.waiting,
+            queueLimit: self.configuration.queueLimit
         )
     }
 
