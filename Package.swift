@@ -70,6 +70,7 @@ let package = Package(
         layer("SenderReputation", ["MailTypes", "MailChecks"]),
 
         // 3: edges
+        layer("AdminSocket", ["SystemKit", nioPosix, logging]),
         layer("ContentStorage", ["SystemKit"]),
         layer("DNSClient", ["MailTypes", "UnboundKit"]),
         layer("TLSTransport", ["OpenSSLKit", "MailTypes", nioCore]),
@@ -90,12 +91,12 @@ let package = Package(
             [
                 "MailTypes", "SMTPCore", "MailMessage", "MailChecks", "MailRules", "MailPolicy", "ContentStorage",
                 "TLSTransport", "OpenSSLKit", "PatternKit", "SystemKit", "SMTPServer", "SMTPClient", "VirusScan", "MailStore",
-                "SenderAuth", "SenderReputation", "DNSClient", "DeliveryCore", "DeflateKit", nioCore,
+                "SenderAuth", "SenderReputation", "DNSClient", "DeliveryCore", "DeflateKit", "AdminSocket", nioCore,
                 nioPosix,
                 logging,
             ]
         ),
-        layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SenderReputation", "SMTPCore", yams]),
+        layer("ConfigurationFile", ["Gateway", "MailTypes", "MailPolicy", "SenderAuth", "SenderReputation", "SMTPCore", yams]),
 
         // 5: programs
         layer("QuarantineReview", ["COutpostTerminal", "MailTypes", "MailMessage", "MailStore", "ContentStorage", "SystemKit"]),
@@ -103,7 +104,7 @@ let package = Package(
             name: "outpost",
             dependencies: [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
-                "SMTPClient", "SenderAuth",
+                "SMTPClient", "SenderAuth", "AdminSocket",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
             ],
             swiftSettings: settings
@@ -133,7 +134,7 @@ let package = Package(
         tests("MailMessageTests", ["MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailChecksTests", ["MailChecks", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("MailRulesTests", ["MailRules", "MailMessage", "PatternKit", "MailTypes", "OutpostTestKit"]),
-        tests("SenderAuthTests", ["SenderAuth", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
+        tests("SenderAuthTests", ["SenderAuth", "DNSClient", "MailTypes", "MailMessage", "OpenSSLKit", "OutpostTestKit", yams]),
         tests("SenderReputationTests", ["SenderReputation", "MailChecks", "MailTypes", "OutpostTestKit"]),
         tests("DNSClientTests", ["DNSClient", "SenderAuth", "MailMessage", "MailTypes", "OutpostTestKit"]),
         tests("DeliveryCoreTests", ["DeliveryCore", "MailMessage", "MailTypes", "OutpostTestKit"]),
@@ -165,6 +166,7 @@ let package = Package(
             "ConfigurationFileTests",
             ["ConfigurationFile", "Gateway", "MailPolicy", "MailTypes", "SMTPCore", "OutpostTestKit"]
         ),
+        tests("AdminSocketTests", ["AdminSocket", "SystemKit", "OutpostTestKit", logging]),
         tests("IntegrationTests", ["OutpostTestKit"]),
         tests("DocumentationTests", ["OutpostTestKit"]),
     ],

@@ -130,6 +130,30 @@ int outpost_accept(int listener) {
     return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+int outpost_peer(int connection, uid_t *user, gid_t *group) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return -1;
+    }
+    // What the kernel says of a socket that has no peer on the other side.
+    if (peer.uid == (uid_t)-1) {
+        errno = ENOTCONN;
+        return -1;
+    }
+    *user = peer.uid;
+    *group = peer.gid;
+    return 0;
+}
+
+int outpost_peer_groups(int connection, gid_t *groups, int capacity) {
+    socklen_t size = (socklen_t)((size_t)capacity * sizeof(gid_t));
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0 && errno != ERANGE) {
+        return -1;
+    }
+    return (int)(size / sizeof(gid_t));
+}
+
 int outpost_bind_tcp(const unsigned char *octets, size_t count, uint16_t port) {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};

@@ -55,6 +55,7 @@ struct ConfigurationBuilder {
             section.read("max_entries", into: &configuration.ledger.maxEntries)
         }
         if let section = root.section("quarantine") { self.readQuarantine(section, into: &configuration.quarantine) }
+        if let section = root.section("admin") { self.readAdmin(section, into: &configuration.admin) }
         if let section = root.section("log") {
             section.readChoice("format", into: &configuration.log.format)
             section.read("level", into: &configuration.log.level) { text throws(SettingProblem) in
@@ -252,13 +253,15 @@ struct ConfigurationBuilder {
         section.read("public_suffix_list", into: &authentication.publicSuffixList, self.path)
         section.read("tree_walk", into: &authentication.usesTreeWalk)
         section.read("timeout", into: &authentication.budgetSeconds)
-        if let seal = section.section("arc_seal") {
-            var result = GatewayConfiguration.Seal(domain: "", selector: "", privateKey: "")
-            seal.read("domain", into: &result.domain, SettingValue.hostname)
-            seal.read("selector", into: &result.selector)
-            seal.read("private_key", into: &result.privateKey, self.path)
-            authentication.seal = result
-        }
+        authentication.seal = section.section("arc_seal").map(self.signingIdentity)
+    }
+
+    private func signingIdentity(_ section: SettingSection) -> GatewayConfiguration.SigningIdentity {
+        var result = GatewayConfiguration.SigningIdentity(domain: "", selector: "", privateKey: "")
+        section.read("domain", into: &result.domain, SettingValue.hostname)
+        section.read("selector", into: &result.selector, SettingValue.hostname)
+        section.read("private_key", into: &result.privateKey, self.path)
+        return result
     }
 
     private func readSpool(_ section: SettingSection, into spool: inout GatewayConfiguration.Spool) {
@@ -279,6 +282,8 @@ struct ConfigurationBuilder {
         section.read("email", into: &reports.email, SettingValue.mailbox)
         section.read("sender", into: &reports.sender, SettingValue.mailbox)
         section.read("contact", into: &reports.contact)
+        section.readChoice("schema", into: &reports.schema)
+        reports.signing = section.section("dkim").map(self.signingIdentity)
         section.readList("relay", into: &reports.relay) { text throws(SettingProblem) in
             try SettingValue.host(text, defaultPort: 25)
         }
@@ -352,6 +357,16 @@ struct ConfigurationBuilder {
         section.read("pattern_match_limit", into: &limits.patternMatchLimit)
         section.read("pattern_heap", into: &limits.patternHeapKiB)
         section.read("grace", into: &limits.graceSeconds)
+    }
+
+    private func readAdmin(_ section: SettingSection, into admin: inout GatewayConfiguration.Admin) {
+        if section.has("socket") {
+            var file = ""
+            section.read("socket", into: &file, self.path)
+            admin.socket = file
+        }
+        section.readList("users", into: &admin.users, SettingValue.text)
+        section.readList("groups", into: &admin.groups, SettingValue.text)
     }
 
     private func readQuarantine(_ section: SettingSection, into quarantine: inout GatewayConfiguration.Quarantine) {

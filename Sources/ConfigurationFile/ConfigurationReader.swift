@@ -22,14 +22,7 @@ package struct ConfigurationReader {
     ///   - environment: the process environment; `OUTPOST_…` variables replace settings.
     package static func read(text: String, file: String, environment: [String: String] = [:]) -> ConfigurationResult {
         let issues = IssueCollector(file: file)
-        var configuration: GatewayConfiguration?
-        if var root = SettingNode.read(yaml: text, issues: issues) {
-            EnvironmentOverrides(environment).apply(to: &root, issues: issues)
-            if let section = SettingSection(root, path: "", pattern: "", issues: issues) {
-                let baseDirectory = file.contains("/") ? String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]) : ""
-                configuration = ConfigurationBuilder(baseDirectory: baseDirectory, issues: issues).build(section)
-            }
-        }
+        let configuration = self.build(text, file: file, environment: environment, issues: issues)
         if let configuration { CrossChecks(configuration: configuration, issues: issues).run() }
         return ConfigurationResult(
             configuration: issues.hasErrors ? nil : configuration,
@@ -37,6 +30,31 @@ package struct ConfigurationReader {
             positions: issues.positions,
             file: file
         )
+    }
+
+    /// - Returns: what could be made of it; nil: nothing. What is wrong is at its default.
+    private static func build(
+        _ text: String,
+        file: String,
+        environment: [String: String],
+        issues: IssueCollector
+    ) -> GatewayConfiguration? {
+        guard var root = SettingNode.read(yaml: text, issues: issues) else { return nil }
+        EnvironmentOverrides(environment).apply(to: &root, issues: issues)
+        guard let section = SettingSection(root, path: "", pattern: "", issues: issues) else { return nil }
+        let baseDirectory = file.contains("/") ? String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)]) : ""
+        return ConfigurationBuilder(baseDirectory: baseDirectory, issues: issues).build(section)
+    }
+
+    /// Where the gateway of this file answers questions, as far as the file tells it: the gateway may run with what stood there
+    /// before a fault came in, and who asks need not be able to reach all that the file names.
+    /// - Returns: nil when the file cannot be read or does not say.
+    package static func adminSocket(file: String, environment: [String: String], files: some FileAccess) -> String? {
+        guard let bytes = try? files.contents(file, limit: maximumFileSize), let text = String(validating: bytes, as: UTF8.self),
+            let configuration = self.build(text, file: file, environment: environment, issues: IssueCollector(file: file)),
+            configuration.admin.socket != nil || !configuration.dataDirectory.isEmpty
+        else { return nil }
+        return configuration.adminSocket
     }
 
     /// Octets of a configuration file; what is larger is something else.

@@ -2,6 +2,7 @@ import Gateway
 import MailPolicy
 import MailTypes
 import SMTPCore
+import SenderAuth
 import SenderReputation
 
 /// What may stand as the value of a setting.
@@ -463,6 +464,30 @@ enum SettingReference {
             ),
             Setting("dmarc_reports.contact", .text, "More about the reports, for their readers: a page or a telephone number."),
             Setting(
+                "dmarc_reports.schema",
+                words(DMARCReport.Schema.self),
+                "rfc7489",
+                "How the reports are written: as every reader knows them, or in the newer form with a namespace."
+            ),
+            Setting(
+                "dmarc_reports.dkim",
+                .section,
+                "Signs the reports. Without it, the host that sends them on should: receivers hold reports to DMARC, too."
+            ),
+            Setting(
+                "dmarc_reports.dkim.domain",
+                .text,
+                required: true,
+                "The domain that signs: that of `dmarc_reports.email`, or one that aligns with it."
+            ),
+            Setting(
+                "dmarc_reports.dkim.selector",
+                .text,
+                required: true,
+                "Where its key is published: `selector._domainkey.domain`."
+            ),
+            Setting("dmarc_reports.dkim.private_key", .path, required: true, "The private key in PEM, of RSA or Ed25519."),
+            Setting(
                 "dmarc_reports.relay",
                 .list(.host(defaultPort: 25)),
                 "[]",
@@ -784,6 +809,19 @@ enum SettingReference {
         Setting("quarantine.keep_rejected", .number(.days, 0...3_650), "7d", "How long copies of refused messages are kept."),
         Setting("quarantine.max_size", .number(.octets, anySize), "10GiB", "Everything in the quarantine."),
         Setting("quarantine.max_rejected_size", .number(.octets, anySize), "1GiB", "All copies of refused messages."),
+        Setting("admin", .section, "The socket on which a running gateway answers `outpost status`."),
+        Setting(
+            "admin.socket",
+            .path,
+            "Its path, at most 107 octets. Without it `admin.sock` in `data_directory`, which others than its owner cannot reach."
+        ),
+        Setting(
+            "admin.users",
+            .list(.text),
+            "[]",
+            "Users, by name or number, that may ask beside root and the gateway's own user. The kernel says who asks."
+        ),
+        Setting("admin.groups", .list(.text), "[]", "Groups whose members may ask."),
         Setting("log", .section, "The log, on standard error."),
         Setting("log.format", words(GatewayConfiguration.Log.Format.self), "text", "For people or for programs."),
         Setting(

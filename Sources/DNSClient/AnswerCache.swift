@@ -23,6 +23,8 @@ struct AnswerCache {
     private var young: [Question: Entry] = [:]
     private var old: [Question: Entry] = [:]
 
+    var count: Int { self.young.count + self.old.count }
+
     mutating func find(_ question: Question, now: ContinuousClock.Instant) -> DNSResponse? {
         if let entry = self.young[question] { return entry.expires > now ? entry.response : nil }
         guard let entry = self.old[question], entry.expires > now else { return nil }

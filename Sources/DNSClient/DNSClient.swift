@@ -31,7 +31,24 @@ package final class DNSClient: DNSResolver {
     /// Who waits for a question that is on its way.
     private typealias Waiters = [CheckedContinuation<DNSResponse, Never>]
 
+    /// What was asked since the client was made; for listings.
+    package struct Figures: Hashable, Sendable {
+        /// Questions of ours, and how many of them were answered from the cache.
+        package var questions = 0
+        package var cacheHits = 0
+        /// Of those that went out: without an answer in time, and with one that is a failure (SERVFAIL, a wrong signature…).
+        package var timeouts = 0
+        package var failures = 0
+        /// On their way now.
+        package var open = 0
+        /// Answers that are kept; one that was asked for again lately may count twice.
+        package var cached = 0
+        /// The servers do not answer; questions fail at once.
+        package var isAway = false
+    }
+
     private struct State {
+        var figures = Figures()
         var cache = AnswerCache()
         var open: [Question: Waiters] = [:]
         var health = ServerHealth()
@@ -64,8 +81,24 @@ package final class DNSClient: DNSResolver {
     package func resolve(_ name: DNSName, _ type: DNSRecordType) async -> DNSResponse {
         let question = Question(name: name, type: type)
         let now = ContinuousClock.now
-        if let known = self.state.withLock({ $0.cache.find(question, now: now) }) { return known }
+        let known = self.state.withLock { state in
+            let known = state.cache.find(question, now: now)
+            state.figures.questions += 1
+            if known != nil { state.figures.cacheHits += 1 }
+            return known
+        }
+        if let known { return known }
         return await withCheckedContinuation { continuation in self.join(question, continuation) }
+    }
+
+    package var figures: Figures {
+        self.state.withLock { state in
+            var figures = state.figures
+            figures.open = state.open.count
+            figures.cached = state.cache.count
+            figures.isAway = state.health.isAway
+            return figures
+        }
     }
 
     private enum Joined {
@@ -114,6 +147,11 @@ package final class DNSClient: DNSResolver {
     private func finish(_ question: Question, _ response: DNSResponse) {
         let now = ContinuousClock.now
         let waiters = self.state.withLock { state in
+            switch response.outcome {
+            case .failure(.timeout): state.figures.timeouts += 1
+            case .failure: state.figures.failures += 1
+            case .found, .noData, .noName: break
+            }
             state.cache.keep(response, question, now: now)
             return state.open.removeValue(forKey: question) ?? []
         }

@@ -23,6 +23,8 @@ struct ServerHealth {
     private var lastAnswer: ContinuousClock.Instant?
     private var lastLook: ContinuousClock.Instant?
 
+    var isAway: Bool { self.awayUntil != nil }
+
     mutating func advice(now: ContinuousClock.Instant) -> Advice {
         if let awayUntil {
             guard awayUntil <= now else { return .fail }

@@ -44,6 +44,8 @@ package final class DMARCReporting: Sendable {
     private let store: DMARCStore
     private let resolver: any DNSResolver
     private let publicSuffixes: PublicSuffixList
+    private let signer: DKIMSigner?
+    private let discovery: DMARCReport.Discovery
     private let budget: Duration
     private let logger: Logger
 
@@ -74,6 +76,10 @@ package final class DMARCReporting: Sendable {
         self.store = store
         self.resolver = resolver
         self.publicSuffixes = sender.publicSuffixes
+        self.signer = settings.signing.flatMap { identity in
+            sender.reportKey.map { DKIMSigner(domain: identity.domain, selector: identity.selector, key: $0) }
+        }
+        self.discovery = configuration.authentication.usesTreeWalk ? .treeWalk : .publicSuffixes
         self.budget = .seconds(configuration.authentication.budgetSeconds)
         self.logger = logger
     }
@@ -98,7 +104,9 @@ package final class DMARCReporting: Sendable {
             end: begin + Self.secondsOfDay - 1,
             published: day.published,
             records: rows.map { DMARCReport.Record(row: $0.row, count: $0.count) },
-            errors: day.dropped > 0 ? ["\(day.dropped) messages are not in this report: they were too various"] : []
+            errors: day.dropped > 0 ? ["\(day.dropped) messages are not in this report: they were too various"] : [],
+            schema: self.settings.schema,
+            discovery: self.discovery
         )
     }
 
@@ -167,12 +175,18 @@ package final class DMARCReporting: Sendable {
         case .refused(let reason): return (delivery(.refused, reason), false)
         case .unanswered(let reason): return (delivery(.failed, reason), false)
         }
-        let mail = DMARCReportMail(
+        var mail = DMARCReportMail(
             report: report,
             compressed: compressed,
             to: granted.address,
             date: MessageDate.text(secondsSince1970: TransactionClock.seconds())
         ).bytes
+        if let signer = self.signer {
+            guard let signature = signer.signature(of: mail, time: TransactionClock.seconds()) else {
+                return (delivery(.failed, "the report could not be signed"), false)
+            }
+            mail = signature + mail
+        }
         // The whole message counts: whatever the owner meant by the report's size, this is not below it.
         if let limit = [destination.limit, granted.limit].compactMap({ $0 }).min(), mail.count > limit {
             return (delivery(.refused, "the report has \(mail.count) octets, and \(limit) are taken"), false)

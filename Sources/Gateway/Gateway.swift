@@ -1,3 +1,4 @@
+import AdminSocket
 import Logging
 import MailRules
 import MailStore
@@ -28,14 +29,24 @@ package final class Gateway: Sendable {
     /// Held from before the stores are opened until everything is stopped.
     private let lock: Mutex<DataDirectoryLock?>
     private let group: MultiThreadedEventLoopGroup
-    private let services: GatewayServices
-    private let logger: Logger
-    private let gate: ConnectionGate
-    private let poolsByLoop: [ObjectIdentifier: NIOLoopBound<DownstreamPool>]
+    let services: GatewayServices
+    let logger: Logger
+    let gate: ConnectionGate
+    let poolsByLoop: [ObjectIdentifier: NIOLoopBound<DownstreamPool>]
     private let current: Mutex<GatewaySnapshot>
     private let spoolRunner = Mutex<SpoolRunner?>(nil)
     private let patternBuilder = Mutex<PatternBuilder?>(nil)
     private let listeners = Mutex<[ListenerKey: SMTPListener]>([:])
+    let admin = Mutex<AdminListener?>(nil)
+    private let currentLoading = Mutex(Loading())
+
+    /// When what is in force was read, and what went wrong since. Milliseconds since 1970.
+    struct Loading {
+        let started = TimeText.now()
+        var loaded = TimeText.now()
+        var reloads = 0
+        var failure: GatewayStatus.Configuration.Failure?
+    }
 
     private struct ListenerKey: Hashable {
         var address: IPAddress
@@ -67,6 +78,8 @@ package final class Gateway: Sendable {
         self.poolsByLoop = pools
     }
 
+    var loading: Loading { self.currentLoading.withLock { $0 } }
+
     package var snapshot: GatewaySnapshot { self.current.withLock { $0 } }
 
     /// Where the gateway listens; for tests, whose ports the kernel chooses.
@@ -92,6 +105,7 @@ package final class Gateway: Sendable {
         try CurrentProcess.keepCapabilities()
         try await self.services.start()
         await self.startSpool()
+        self.openAdmin(configuration.admin, path: configuration.adminSocket)
         self.buildPatterns(for: snapshot)
         snapshot.reputation?.lists.start(logger: self.logger)
         for (listener, descriptor) in zip(configuration.listeners, descriptors) {
@@ -100,9 +114,6 @@ package final class Gateway: Sendable {
             self.logger.log(.notice, "listening", [.address: "\(listener.hostText):\(open.localAddress?.port ?? 0)"])
         }
     }
-
-    /// What is examined and what waits now.
-    package func inspectionLoad() async -> InspectionLoad { await self.services.inspector.load() }
 
     private func bound(_ listener: GatewayConfiguration.Listener) throws -> Int32 {
         do {
@@ -135,11 +146,34 @@ package final class Gateway: Sendable {
 
     /// Takes over a new configuration as a whole, or throws and changes nothing. Connections that are open keep the old.
     package func reload(_ snapshot: GatewaySnapshot) async throws {
+        do {
+            try await self.takeOver(snapshot)
+        } catch {
+            self.noteFailedReload("\(error)")
+            throw error
+        }
+        self.currentLoading.withLock {
+            $0.loaded = TimeText.now()
+            $0.reloads += 1
+            $0.failure = nil
+        }
+    }
+
+    /// Remembers why a new configuration was not taken over, also when it was not even good enough for `reload`.
+    package func noteFailedReload(_ reason: String) {
+        self.currentLoading.withLock { $0.failure = .init(time: TimeText.utc(TimeText.now()), reason: reason) }
+    }
+
+    private func takeOver(_ snapshot: GatewaySnapshot) async throws {
         let configuration = snapshot.configuration
         let old = self.snapshot.configuration
         guard configuration.dataDirectory == old.dataDirectory else {
             throw StartError("data_directory can only be changed by a restart")
         }
+        guard configuration.adminSocket == old.adminSocket else {
+            throw StartError("admin.socket can only be changed by a restart")
+        }
+        let permission = try AdminPermission(users: configuration.admin.users, groups: configuration.admin.groups)
         let tls = try TLSContexts(configuration)
         var added: [ListenerKey: SMTPListener] = [:]
         let existing = self.listeners.withLock { $0 }
@@ -162,6 +196,7 @@ package final class Gateway: Sendable {
         // Nothing below can fail.
         self.snapshot.reputation?.lists.stop()
         self.current.withLock { $0 = snapshot }
+        self.permitAdmin(permission)
         snapshot.reputation?.lists.start(logger: self.logger)
         self.buildPatterns(for: snapshot)
         self.gate.update(
@@ -190,6 +225,7 @@ package final class Gateway: Sendable {
     /// Stops taking connections, lets open transactions finish within the grace period, and stops everything that was
     /// started.
     package func stop() async {
+        await self.closeAdmin()
         self.patternBuilder.withLock { $0?.cancel() }
         self.snapshot.reputation?.lists.stop()
         let grace = Duration.seconds(self.snapshot.configuration.limits.graceSeconds)
@@ -284,6 +320,11 @@ extension GatewaySnapshot {
             } catch {
                 problems.append("user: \(error)")
             }
+        }
+        do {
+            _ = try AdminPermission(users: self.configuration.admin.users, groups: self.configuration.admin.groups)
+        } catch {
+            problems.append("admin: \(error)")
         }
         return problems
     }

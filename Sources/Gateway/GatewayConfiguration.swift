@@ -1,12 +1,15 @@
 import MailPolicy
 import MailTypes
 import SMTPCore
+import SenderAuth
 import SenderReputation
 
 /// Everything the gateway is told, as one immutable value. A connection keeps the one it was accepted with.
 ///
 /// `ConfigurationFile` reads it from YAML; nothing here knows the format.
 package struct GatewayConfiguration: Hashable, Sendable {
+    /// The file that it was read from, for listings; nil: from none.
+    package var file: String?
     /// EHLO name and `Received`.
     package var hostname: String
     /// Quarantine, caches and temporary files.
@@ -27,6 +30,7 @@ package struct GatewayConfiguration: Hashable, Sendable {
     package var spool: Spool
     package var ledger: Ledger
     package var log: Log
+    package var admin = Admin()
     /// Addresses of DNS servers; empty: the system's.
     package var dnsServers: [String]
     /// A file with the key of the root, for DNSSEC; nil: it is not checked.
@@ -94,13 +98,13 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var usesTreeWalk = false
         /// Seconds that one message's questions may take in all; what is left then counts as not answered.
         package var budgetSeconds = 10
-        package var seal: Seal?
+        package var seal: SigningIdentity?
 
         package init() {}
     }
 
-    /// The key that messages are sealed with when they are passed on (ARC).
-    package struct Seal: Hashable, Sendable {
+    /// In whose name something is signed, and the key for that.
+    package struct SigningIdentity: Hashable, Sendable {
         package var domain: String
         package var selector: String
         /// PEM, without a passphrase.
@@ -134,6 +138,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var sender: MailAddress?
         /// A page or a telephone number.
         package var contact: String?
+        package var schema = DMARCReport.Schema.rfc7489
+        /// Signs the reports (DKIM); nil: whoever sends them on does.
+        package var signing: SigningIdentity?
         /// In order; empty: the downstream of the first domain.
         package var relay: [Host] = []
         package var relayTLS = DownstreamTLS.opportunistic
@@ -374,6 +381,17 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var rememberSeconds = 86_400
         /// Beyond that the oldest are forgotten. One takes some 200 octets of the disk.
         package var maxEntries = 1_000_000
+
+        package init() {}
+    }
+
+    /// The socket on which a running gateway answers questions.
+    package struct Admin: Hashable, Sendable {
+        /// nil: `admin.sock` in the data directory.
+        package var socket: String?
+        /// Who may ask beside root and the gateway's own user: names or numbers.
+        package var users: [String] = []
+        package var groups: [String] = []
 
         package init() {}
     }

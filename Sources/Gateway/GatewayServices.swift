@@ -22,7 +22,7 @@ final class GatewayServices: Sendable {
     let greylist: Greylist
     let rates: RateCounter
     let dmarc: DMARCCounter
-    private let scanner: ScannerSlot
+    let scanner: ScannerSlot
     private let threads: NIOThreadPool
     private let slowLane: SlowLane
     private let logger: Logger

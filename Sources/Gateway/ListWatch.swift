@@ -1,4 +1,5 @@
 import Logging
+import MailStore
 import MailTypes
 import SenderReputation
 import Synchronization
@@ -6,9 +7,16 @@ import Synchronization
 /// The lists of a configuration, and which of them work: each is tried when the configuration comes into force and then every
 /// now and then, and one that fails is not asked.
 final class ListWatch: Sendable {
+    /// Why a list is not asked, and since when.
+    private struct Fault {
+        var reason: String
+        /// Milliseconds since 1970.
+        var since: Int64
+    }
+
     private struct State {
         /// By symbol, why a list is not asked.
-        var broken: [String: String] = [:]
+        var broken: [String: Fault] = [:]
         var firstTest: Task<Void, Never>?
         var routine: Task<Void, Never>?
         var logger: Logger?
@@ -31,6 +39,21 @@ final class ListWatch: Sendable {
     }
 
     var isEmpty: Bool { self.lists.isEmpty }
+
+    /// For listings, in the order of the configuration.
+    var figures: [GatewayStatus.DNSList] {
+        let broken = self.state.withLock { $0.broken }
+        return self.lists.map { list in
+            let fault = broken[list.symbol]
+            return GatewayStatus.DNSList(
+                name: list.symbol,
+                zone: "\(list.zone)",
+                isOn: fault == nil,
+                since: fault.map { TimeText.utc($0.since) },
+                reason: fault?.reason
+            )
+        }
+    }
 
     func asksAbout(_ isWanted: (ListSubject) -> Bool) -> Bool { self.lists.contains { $0.subjects.contains(where: isWanted) } }
 
@@ -86,7 +109,9 @@ final class ListWatch: Sendable {
                 case .works:
                     if state.broken.removeValue(forKey: symbol) != nil { changes.append((symbol, nil)) }
                 case .fails(let reason):
-                    if state.broken.updateValue(reason, forKey: symbol) == nil { changes.append((symbol, reason)) }
+                    let since = state.broken[symbol]?.since
+                    if since == nil { changes.append((symbol, reason)) }
+                    state.broken[symbol] = Fault(reason: reason, since: since ?? TimeText.now())
                 case .unanswered: break
                 }
             }

@@ -37,6 +37,9 @@ final class MessageInspector: Sendable {
     private let waiting = Atomic(0)
     private let shedConnections = Atomic(0)
     private let shedMessages = Atomic(0)
+    /// Of these, how many wait for a thread, and how many have one.
+    private let queued = Atomic(0)
+    private let running = Atomic(0)
 
     /// Octets up to which a message of one text is looked at on the event loop itself where there are neither rules nor virus scan:
     /// what is left, parse and built-in checks, takes some ten microseconds for so much, less than going to another thread and
@@ -67,18 +70,23 @@ final class MessageInspector: Sendable {
         return false
     }
 
-    func load() async -> InspectionLoad {
-        let scans = await self.scanner?.load() ?? ScanLoad()
-        let refusals = await self.slowLane?.refusals ?? 0
-        return InspectionLoad(
-            quick: self.waiting.load(ordering: .relaxed),
-            quickLimit: self.queueLimit,
-            slowRunning: await self.slowLane?.running ?? 0,
-            slowWaiting: await self.slowLane?.waiting ?? 0,
-            scans: scans,
-            shedConnections: self.shedConnections.load(ordering: .relaxed),
-            shedMessages: self.shedMessages.load(ordering: .relaxed) + refusals + scans.refusals
-        )
+    /// For listings; what is told together was not counted in the same instant.
+    var figures: GatewayStatus.Inspection {
+        get async {
+            let running = self.running.load(ordering: .relaxed)
+            let queued = self.queued.load(ordering: .relaxed)
+            let refusals = await (self.slowLane?.refusals ?? 0) + (self.scanner?.load().refusals ?? 0)
+            return GatewayStatus.Inspection(
+                running: running,
+                waiting: queued,
+                elsewhere: max(0, self.waiting.load(ordering: .relaxed) - running - queued),
+                bound: self.queueLimit,
+                slowRunning: await self.slowLane?.running ?? 0,
+                slowWaiting: await self.slowLane?.waiting ?? 0,
+                clientsTurnedAway: self.shedConnections.load(ordering: .relaxed),
+                messagesPutOff: self.shedMessages.load(ordering: .relaxed) + refusals
+            )
+        }
     }
 
     /// - Parameter completion: called once, on the event loop, maybe before this returns, within the inspection time of the
@@ -191,8 +199,14 @@ final class MessageInspector: Sendable {
             return
         }
         self.waiting.wrappingAdd(1, ordering: .relaxed)
+        self.queued.wrappingAdd(1, ordering: .relaxed)
         self.threads.submit { state in
-            defer { self.waiting.wrappingSubtract(1, ordering: .relaxed) }
+            self.queued.wrappingSubtract(1, ordering: .relaxed)
+            self.running.wrappingAdd(1, ordering: .relaxed)
+            defer {
+                self.running.wrappingSubtract(1, ordering: .relaxed)
+                self.waiting.wrappingSubtract(1, ordering: .relaxed)
+            }
             guard case .active = state else { return course.report(.failure(.failed("shutting down"))) }
             work()
         }

@@ -76,6 +76,17 @@ final class Quarantine: Sendable {
         }
     }
 
+    /// For listings.
+    func figures() async throws -> GatewayStatus.Quarantine {
+        let octets = try await self.store.octets()
+        return GatewayStatus.Quarantine(
+            waiting: try await self.store.count(QuarantineFilter(kind: .held, states: [.waiting, .releasing])),
+            heldOctets: octets.held,
+            copies: try await self.store.count(QuarantineFilter(kind: .rejectedCopy, states: [.waiting, .releasing])),
+            copiesOctets: octets.rejected
+        )
+    }
+
     func startRetention() {
         let store = self.store
         let logger = self.logger

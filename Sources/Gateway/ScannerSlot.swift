@@ -39,6 +39,15 @@ final class ScannerSlot: VirusScanner {
         }
     }
 
+    /// For listings.
+    func figures() async -> GatewayStatus.Scanner {
+        switch self.engine.withLock({ $0 }) {
+        case .off: GatewayStatus.Scanner(engine: "none", isReady: false)
+        case .builtin(let supervisor): GatewayStatus.Scanner(await supervisor.status())
+        case .clamd(let scanner): GatewayStatus.Scanner(await scanner.status())
+        }
+    }
+
     /// Scans that come before the engine is ready wait for it within their budget. Root's privileges must be gone by now:
     /// the scanner's directories are the running user's.
     func start() async throws {

@@ -10,6 +10,8 @@ package struct SenderResources: Sendable {
     package var resolver: (any DNSResolver)?
     package var publicSuffixes: PublicSuffixList
     package var sealingKey: SigningKey?
+    /// Signs reports of DMARC.
+    package var reportKey: SigningKey?
     /// What a reader of the log should know: nothing is wrong enough not to start.
     package var warnings: [String] = []
 
@@ -37,13 +39,16 @@ package struct SenderResources: Sendable {
                 "\(file): the list of public suffixes cannot be read; DMARC takes the last two labels for an owner's domain"
             )
         }
-        if let seal = configuration.authentication.seal {
-            guard let pem = FileManager.default.contents(atPath: seal.privateKey), let key = SigningKey(pem: [UInt8](pem)) else {
-                throw Gateway.StartError(
-                    "\(seal.privateKey): there is no RSA or Ed25519 key in PEM without a passphrase to seal with"
-                )
-            }
-            self.sealingKey = key
+        self.sealingKey = try configuration.authentication.seal.map { try Self.key($0, to: "seal") }
+        self.reportKey = try configuration.dmarcReports.signing.map { try Self.key($0, to: "sign reports") }
+    }
+
+    private static func key(_ identity: GatewayConfiguration.SigningIdentity, to purpose: String) throws -> SigningKey {
+        guard let pem = FileManager.default.contents(atPath: identity.privateKey), let key = SigningKey(pem: [UInt8](pem)) else {
+            throw Gateway.StartError(
+                "\(identity.privateKey): there is no RSA or Ed25519 key in PEM without a passphrase to \(purpose) with"
+            )
         }
+        return key
     }
 }

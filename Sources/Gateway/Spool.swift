@@ -88,6 +88,18 @@ final class Spool: Sendable {
         }
     }
 
+    /// For listings.
+    func figures() async throws -> GatewayStatus.Spool {
+        let room = try await self.store.room()
+        return GatewayStatus.Spool(
+            messages: room.messages,
+            octets: room.octets,
+            oldest: try await self.store.oldest().map { TimeText.utc($0) },
+            freeOctets: room.free,
+            hasRoom: try await self.store.hasRoom()
+        )
+    }
+
     /// Keeps a notice whose id says what it is about.
     /// - Returns: whether it lies here for good; also when an earlier try had brought it here. A file without a row, which a crash
     ///   leaves, is no notice.

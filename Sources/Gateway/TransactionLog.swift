@@ -22,6 +22,7 @@ package struct TransactionLog: Sendable {
     /// Hears of each transaction before its final reply is given.
     package typealias Observer = @Sendable (TransactionSummary) -> Void
 
+    let counts = TransactionCounts()
     private let logger: Logger
     private let observer: Observer?
 
@@ -34,6 +35,7 @@ package struct TransactionLog: Sendable {
     }
 
     func transactionFinished(_ summary: TransactionSummary) {
+        self.counts.count(summary)
         self.observer?(summary)
         let decision = summary.judgement.decision
         let recipients = summary.envelope.recipients
@@ -78,6 +80,7 @@ package struct TransactionLog: Sendable {
         to: ForwardPath? = nil,
         by cause: EarlyCause
     ) {
+        self.counts.countEarlyRefusal()
         var fields: LogFields = [.client: "\(client.address)", .reply: "\(reply)"]
         switch cause {
         case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"

@@ -66,6 +66,9 @@ package struct DMARCHandling: Hashable, Sendable {
         guard dmarc.result == .fail, let published = dmarc.policy, let wanted = dmarc.policyInForce(findings.sample) else {
             return
         }
+        if dmarc.record?.isTesting == true, dmarc.record?.policy != DMARCPolicy.none {
+            self.reasons.append(DMARCReportRow.Reason(.policyTestMode))
+        }
         if wanted != published { self.reasons.append(DMARCReportRow.Reason(.sampledOut)) }
         guard wanted != .none else { return }
         if isAllowed {

@@ -68,6 +68,11 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    /// When the oldest message came; nil: there is none.
+    package func oldest() async throws -> Int64? {
+        try await self.pool.read { try Int64.fetchOne($0, sql: "SELECT MIN(received) FROM messages") }
+    }
+
     /// Whether a message may still be promised a place.
     package func hasRoom() async throws -> Bool {
         let room = try await self.room()

@@ -85,6 +85,11 @@ extension DownstreamDirectory {
         self.state.withLock { $0.availability.failed(host, now: now) }
     }
 
+    /// Since when every attempt to reach a host has failed; nil: the last one did not, or there was none.
+    package func awaySince(_ host: DownstreamHost) -> NIODeadline? {
+        self.state.withLock { $0.availability.awaySince(host) }
+    }
+
     func answered(_ host: DownstreamHost) {
         self.state.withLock { $0.availability.answered(host) }
     }

@@ -35,6 +35,12 @@ package final class DownstreamPool {
         for pool in self.routes.values { pool.shutdown() }
     }
 
+    /// Connections of each route that rest here.
+    package var restingConnections: [DownstreamRoute: Int] {
+        self.eventLoop.preconditionInEventLoop()
+        return self.routes.mapValues(\.restingConnections)
+    }
+
     /// Opens a connection and keeps it idle, if that is possible.
     func open(_ route: DownstreamRoute, completion: @escaping () -> Void) {
         let pool = self.pool(of: route)

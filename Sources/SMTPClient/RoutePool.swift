@@ -50,6 +50,8 @@ final class RoutePool {
         self.directory.unregister(self.registration, of: self.route)
     }
 
+    var restingConnections: Int { self.machine.idleConnections }
+
     func makeLease() -> PoolMachine.LeaseID {
         self.nextLease += 1
         return PoolMachine.LeaseID(self.nextLease)

@@ -16,8 +16,20 @@ package final class ConnectionGate: Sendable {
         var perAddress: Int
         var perNetwork: Int
         var open = 0
+        var figures = Figures()
         var byAddress: [IPAddress: Int] = [:]
         var byNetwork: [IPNetwork: Int] = [:]
+    }
+
+    /// For listings.
+    package struct Figures: Hashable, Sendable {
+        package var open = 0
+        /// The most that were open at once.
+        package var peak = 0
+        package var limit = 0
+        /// Since the start: taken, and turned away by one of the bounds.
+        package var taken = 0
+        package var refused = 0
     }
 
     private let state: Mutex<State>
@@ -38,11 +50,26 @@ package final class ConnectionGate: Sendable {
 
     package var open: Int { self.state.withLock { $0.open } }
 
+    package var figures: Figures {
+        self.state.withLock { state in
+            var figures = state.figures
+            figures.open = state.open
+            figures.limit = state.total
+            return figures
+        }
+    }
+
     /// Takes a place. Each call is paired with one of `leave`, also when it said no.
     func enter() -> Refusal? {
         self.state.withLock { state in
             state.open += 1
-            return state.open > state.total ? .total : nil
+            guard state.open <= state.total else {
+                state.figures.refused += 1
+                return .total
+            }
+            state.figures.taken += 1
+            state.figures.peak = max(state.figures.peak, state.open)
+            return nil
         }
     }
 
@@ -50,10 +77,13 @@ package final class ConnectionGate: Sendable {
     func admit(_ address: IPAddress) -> Refusal? {
         self.state.withLock { state in
             let count = state.byAddress[address, default: 0]
-            guard count < state.perAddress else { return .perAddress }
             let network = address.customerNetwork
             let neighbours = state.byNetwork[network, default: 0]
-            guard neighbours < state.perNetwork else { return .perNetwork }
+            guard count < state.perAddress, neighbours < state.perNetwork else {
+                state.figures.taken -= 1
+                state.figures.refused += 1
+                return count < state.perAddress ? .perNetwork : .perAddress
+            }
             state.byAddress[address] = count + 1
             state.byNetwork[network] = neighbours + 1
             return nil

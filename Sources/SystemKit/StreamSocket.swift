@@ -89,6 +89,9 @@ package final class StreamSocket: Sendable {
         }
     }
 
+    /// No more will be written; the peer reads an end.
+    package func endOutput() { shutdown(self.descriptor, Int32(SHUT_WR)) }
+
     /// What there is, at least one octet; empty at the peer's end. `ETIMEDOUT` at the deadline.
     package func read(count: Int, deadline: Instant) throws(SystemError) -> [UInt8] {
         try self.receive(count: count, deadline: deadline).bytes
@@ -129,27 +132,43 @@ package final class StreamSocket: Sendable {
 /// A Unix stream socket that takes connections.
 package final class UnixListener: Sendable {
     private let descriptor: Int32
+    private let path: String
 
-    /// Only this user may connect. A socket left at `path` is replaced.
-    package init(path: String, backlog: Int32) throws(SystemError) {
+    /// A socket left at `path` is replaced.
+    /// - Parameter mode: who may connect, as for files; without more, this user alone.
+    package init(path: String, backlog: Int32, mode: mode_t = 0o600) throws(SystemError) {
         var address = try unixAddress(path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemError("socket") }
         self.descriptor = descriptor
+        self.path = path
         unlink(path)
-        let mask = umask(0o177)
+        // The socket takes its mode from its descriptor (less the umask), so nobody else gets in between: a changed umask would
+        // count for what other threads make meanwhile.
+        fchmod(descriptor, 0o600)
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        umask(mask)
         guard result == 0 else { throw SystemError("bind \(path)") }
         guard listen(descriptor, backlog) == 0 else { throw SystemError("listen \(path)") }
+        if mode != 0o600 { try self.permit(mode) }
     }
 
     deinit {
         close(self.descriptor)
+    }
+
+    /// - Parameter mode: who may connect from now on.
+    package func permit(_ mode: mode_t) throws(SystemError) {
+        guard chmod(self.path, mode) == 0 else { throw SystemError("change who may use \(self.path)") }
+    }
+
+    /// Takes no more connections, and removes the socket; who waits in `next` gets an error.
+    package func stop() {
+        unlink(self.path)
+        shutdown(self.descriptor, Int32(SHUT_RDWR))
     }
 
     /// Waits for the next connection.

@@ -26,6 +26,21 @@ package final class ClamdScanner: VirusScanner {
         }
     }
 
+    /// For listings.
+    package struct Status: Hashable, Sendable {
+        package struct Engine: Hashable, Sendable {
+            package var endpoint: String
+            /// As it says itself; nil before its first answer, and after a failure.
+            package var version: String?
+            /// It did not answer a moment ago.
+            package var isResting: Bool
+        }
+
+        package var engines: [Engine]
+        package var load: ScanLoad
+        package var queueLimit: Int
+    }
+
     private let configuration: Configuration
     private let clients: [ClamdClient]
     private let threads: NIOThreadPool
@@ -65,6 +80,24 @@ package final class ClamdScanner: VirusScanner {
     }
 
     package func load() async -> ScanLoad { await self.lanes.load }
+
+    package func status() async -> Status {
+        let now = ContinuousClock.now
+        let resting = self.restingUntil.withLock { $0.map { $0 > now } }
+        let versions = self.versions.withLock { $0 }
+        let engines = self.configuration.endpoints.indices.map {
+            Status.Engine(
+                endpoint: "\(self.configuration.endpoints[$0])",
+                version: versions[$0],
+                isResting: resting[$0]
+            )
+        }
+        return await Status(
+            engines: engines,
+            load: self.lanes.load,
+            queueLimit: self.configuration.queueLimit
+        )
+    }
 
     package func scan(_ subject: ScanSubject, budget: Duration) async -> ScanFindings {
         let began = ContinuousClock.now

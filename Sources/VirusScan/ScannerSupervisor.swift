@@ -75,6 +75,7 @@ package final class ScannerSupervisor: VirusScanner {
         package var lastFailure: String?
         package var processIDs: [Int32]
         package var load: ScanLoad
+        package var queueLimit: Int
     }
 
     private let configuration: Configuration
@@ -145,7 +146,8 @@ package final class ScannerSupervisor: VirusScanner {
             restarts: self.main.restarts + self.second.restarts,
             lastFailure: failures.compactMap { $0 }.first,
             processIDs: self.main.processIDs + self.second.processIDs,
-            load: self.lanes.load
+            load: self.lanes.load,
+            queueLimit: self.configuration.queueLimit
         )
     }
 

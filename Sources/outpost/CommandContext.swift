@@ -10,10 +10,10 @@ struct ConfigurationOption: ParsableArguments {
     @Option(name: .long, help: "The configuration file. The environment variable OUTPOST_CONFIG names another default.")
     var config: String = ProcessInfo.processInfo.environment["OUTPOST_CONFIG"] ?? "/etc/outpost/outpost.yaml"
 
-    /// Reads the configuration; prints every problem and leaves with 66 (no such file) or 1 (errors in it).
-    func load() throws -> GatewayConfiguration {
+    /// Reads the configuration; tells every problem and leaves with 66 (no such file) or 1 (errors in it).
+    func load(tell: (String) -> Void = complain) throws -> GatewayConfiguration {
         guard FileManager.default.isReadableFile(atPath: self.config) else {
-            complain("\(self.config): cannot be read; name the configuration file with --config FILE")
+            tell("\(self.config): cannot be read; name the configuration file with --config FILE")
             throw ExitCode(66)
         }
         let result = ConfigurationReader.load(
@@ -21,25 +21,40 @@ struct ConfigurationOption: ParsableArguments {
             environment: ProcessInfo.processInfo.environment,
             files: SystemFileAccess()
         )
-        for issue in result.issues { complain("\(issue)") }
-        guard let configuration = result.configuration else { throw ExitCode(1) }
+        for issue in result.issues { tell("\(issue)") }
+        guard var configuration = result.configuration else { throw ExitCode(1) }
+        configuration.file = URL(filePath: self.config).path
         return configuration
     }
 
-    /// The configuration with its rules compiled; prints every problem and leaves with 1 when the rules have errors.
-    func snapshot(generation: Int = 0) throws -> GatewaySnapshot {
-        let configuration = try self.load()
+    /// The admin socket of the gateway that runs with this file, also when the file has faults by now.
+    func adminSocket() throws -> String {
+        let environment = ProcessInfo.processInfo.environment
+        let file = self.config
+        guard let path = ConfigurationReader.adminSocket(file: file, environment: environment, files: SystemFileAccess()) else {
+            throw CommandFailure(
+                .noInput,
+                "\(file): cannot be read, or names no `data_directory`; name the file with --config FILE"
+            )
+        }
+        return path
+    }
+
+    /// The configuration with its rules compiled; tells every problem and leaves with 1 when the rules have errors.
+    func snapshot(generation: Int = 0, tell: (String) -> Void = complain) throws -> GatewaySnapshot {
+        let configuration = try self.load(tell: tell)
         let sender: SenderResources
         do {
             sender = try SenderResources(configuration)
         } catch {
-            complain("\(error)")
+            tell("\(error)")
             throw ExitCode(1)
         }
+        // A warning is no reason for anything: it is not told as one.
         for warning in sender.warnings { complain("warning: \(warning)") }
         return GatewaySnapshot(
             configuration: configuration,
-            rules: try compiledRules(configuration),
+            rules: try compiledRules(configuration, tell: tell),
             sender: sender,
             generation: generation
         )
@@ -47,7 +62,7 @@ struct ConfigurationOption: ParsableArguments {
 }
 
 /// The rules of a configuration; nil when it names no rule directory.
-func compiledRules(_ configuration: GatewayConfiguration) throws -> RuleSet? {
+func compiledRules(_ configuration: GatewayConfiguration, tell: (String) -> Void = complain) throws -> RuleSet? {
     guard !configuration.ruleDirectories.isEmpty else { return nil }
     let compilation: RuleCompilation
     do {
@@ -56,10 +71,10 @@ func compiledRules(_ configuration: GatewayConfiguration) throws -> RuleSet? {
             askNetwork: configuration.rulesAskNetwork
         )
     } catch {
-        complain("\(error)")
+        tell("\(error)")
         throw ExitCode(66)
     }
-    for problem in compilation.problems where problem.severity == .error { complain("\(problem)") }
+    for problem in compilation.problems where problem.severity == .error { tell("\(problem)") }
     guard let rules = compilation.ruleSet else { throw ExitCode(1) }
     return rules
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import Glibc
 
 /// Runs the command on other threads and keeps the first one waiting.
@@ -24,10 +25,10 @@ struct Outpost: AsyncParsableCommand {
             Exit codes: 0 done; 1 the answer is no (problems found, a message would be refused); 64 wrong use; 66 no such \
             input; 70 internal error; 75 try again.
             """,
-        version: "outpost 0.1.0",
+        version: "outpost \(Gateway.version)",
         subcommands: [
-            Serve.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self, QueueCommand.self,
-            Fsck.self, ListsCommand.self, GreylistCommand.self, DMARCCommand.self, Demo.self,
+            Serve.self, StatusCommand.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self,
+            QueueCommand.self, Fsck.self, ListsCommand.self, GreylistCommand.self, DMARCCommand.self, Demo.self,
         ]
     )
 }

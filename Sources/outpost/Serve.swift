@@ -39,11 +39,22 @@ struct Serve: AsyncParsableCommand {
         for await signal in signals.values {
             guard signal == SIGHUP else { break }
             generation += 1
+            var problems: [String] = []
             do {
-                try await gateway.reload(try self.options.snapshot(generation: generation))
+                let snapshot = try self.options.snapshot(generation: generation) { problem in
+                    complain(problem)
+                    problems.append(problem)
+                }
+                try await gateway.reload(snapshot)
                 logger.notice("configuration reloaded")
             } catch {
-                logger.error("the old configuration stays in force", metadata: ["error": "\(error)"])
+                if let first = problems.first {
+                    let others = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
+                    gateway.noteFailedReload(first + others)
+                    logger.error("the old configuration stays in force", metadata: ["error": "\(first)\(others)"])
+                } else {
+                    logger.error("the old configuration stays in force", metadata: ["error": "\(error)"])
+                }
             }
         }
         logger.notice("stopping")

@@ -109,7 +109,7 @@ struct InspectionLaneTests {
         let bench = Bench()
         let release = await bench.occupyLane()
         let slow = Task { await bench.judge(Self.slow) }
-        while await bench.inspector.load().slowWaiting == 0 { await Task.yield() }
+        while await bench.inspector.figures.slowWaiting == 0 { await Task.yield() }
         #expect(await bench.judge(Self.quick).decision.disposition == .deliver)
         #expect(bench.scanner.demands.map(\.isLong) == [false])
         #expect(await bench.inspector.load().slowRunning == 1)
@@ -127,7 +127,7 @@ struct InspectionLaneTests {
         let waiting = ["192.0.2.1", "192.0.2.2", "198.51.100.1"].map { client in
             Task { await bench.judge(Self.slow, from: client) }
         }
-        while await bench.inspector.load().slowWaiting < 3 { await Task.yield() }
+        while await bench.inspector.figures.slowWaiting < 3 { await Task.yield() }
         for client in ["192.0.2.3", "198.51.100.2"] {
             let judgement = await bench.judge(Self.slow, from: client)
             #expect(judgement.decision.disposition == .defer)

@@ -151,6 +151,52 @@ extension IntegrationTests {
             #expect(files.first?.hasPrefix("gateway.example.com!forged.example!") == true)
         }
 
+        @Test(
+            "A report that is to be signed verifies, for the domain of its From",
+            .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/dkimsign"), "needs python3-dkim")
+        )
+        func signed() throws {
+            let key = self.gateway.directory.path + "/report.pem"
+            #expect(try ChildProgram.run("/usr/bin/openssl", ["genrsa", "-out", key, "2048"]).status == 0)
+            let pem = try ChildProgram.run("/usr/bin/openssl", ["rsa", "-in", key, "-pubout"]).output
+            let base64 = pem.split(separator: "\n").filter { !$0.hasPrefix("-----") }.joined()
+            #expect(try self.send(from: "good.example").code == 250)
+            self.gateway.process.stop()
+            try self.oneDayLater()
+            let missing = "dkim: {domain: example.com, selector: r1, private_key: \(key).missing}, "
+            let plain = self.gateway.file
+            func write(_ setting: String) throws {
+                var file = plain
+                file.top = file.top.map { $0.replacing("email: dmarc", with: setting + "email: dmarc") }
+                try self.gateway.write(file)
+            }
+            try write(missing)
+            #expect(try self.gateway.command(["dmarc", "report", "--send"]).status != 0)
+            #expect(self.relay.messages.isEmpty, "nothing goes out unsigned that should be signed")
+
+            try write("dkim: {domain: example.com, selector: r1, private_key: \(key)}, ")
+            let sent = try self.gateway.command(["dmarc", "report", "--send"])
+            #expect(sent.output.contains("rua@good.example sent"), "\(sent.output) \(sent.errors)")
+            let script = """
+                import dkim, email, sys
+                octets = sys.stdin.buffer.read()
+                names = []
+                def key(name, timeout=5):
+                    names.append(name.decode())
+                    return b"v=DKIM1; k=rsa; p=\(base64)"
+                print(dkim.verify(octets, dnsfunc=key), *names)
+                print(email.message_from_bytes(octets)["From"])
+                """
+            for message in self.relay.messages {
+                let result = try ChildProgram.run(Self.python, ["-c", script], input: message.octets)
+                #expect(
+                    result.output == "True r1._domainkey.example.com.\ndmarc@example.com\n",
+                    "\(result.output)\(result.errors)"
+                )
+            }
+            #expect(self.relay.messages.count == 2)
+        }
+
         @Test("Settings that say too little, and words that are none, are told")
         func wrong() throws {
             var file = self.gateway.file

@@ -38,6 +38,7 @@ extension IntegrationTests {
                     "forged TXT \"v=spf1 -all\"", "_dmarc.forged TXT \"v=DMARC1; p=reject\"",
                     "_dmarc.signer TXT \"v=DMARC1; p=reject\"", "s1._domainkey.signer TXT \(halves)",
                     "s1._domainkey.gateway TXT \(halves)",
+                    "s1._domainkey.plain TXT \(halves)",
                 ]
             )
             self.downstream = try RecordingMailServer()
@@ -46,6 +47,11 @@ extension IntegrationTests {
                 "enabled: true", "arc_seal: {domain: gateway.example, selector: s1, private_key: \(key)}",
             ]
             file.top = ["dns: {servers: [\"127.0.0.1:\(self.names.port)\"]}"]
+            try self.directory.write(
+                "body TEST_WORD /aubergine/\ndescribe TEST_WORD A word\nscore TEST_WORD 100\n",
+                to: "rules/test.cf"
+            )
+            file.rules = [self.directory.path + "/rules"]
             self.gateway = try ProgramUnderTest(file)
         }
 
@@ -56,6 +62,14 @@ extension IntegrationTests {
                     "Date: Mon, 23 Nov 2026 10:00:00 +0000", "Message-ID: <1@\(domain)>", "", "Text  of two ", "lines.", "",
                 ]
             return Array(lines.joined(separator: "\r\n").utf8)
+        }
+
+        /// Signed by the other implementation.
+        private func signed(_ message: [UInt8], for domain: String) throws -> [UInt8] {
+            let key = self.directory.path + "/key.pem"
+            let signed = try ChildProgram.run("/usr/bin/dkimsign", ["s1", domain, key], input: message)
+            #expect(signed.status == 0, "\(signed.errors)")
+            return Array(signed.output.replacing("\r\n", with: "\n").replacing("\n", with: "\r\n").utf8)
         }
 
         private func send(_ message: [UInt8], from sender: String) throws -> SMTPTestClient.Reply {
@@ -96,13 +110,7 @@ extension IntegrationTests {
 
         @Test("A signature of another implementation verifies here, and what we pass on and seal verifies there")
         func signed() throws {
-            let plain = self.mail(from: "signer.example")
-            let signed = try ChildProgram.run(
-                "/usr/bin/dkimsign",
-                ["s1", "signer.example", self.directory.path + "/key.pem"],
-                input: plain
-            )
-            let message = Array(signed.output.replacing("\r\n", with: "\n").replacing("\n", with: "\r\n").utf8)
+            let message = try self.signed(self.mail(from: "signer.example"), for: "signer.example")
             #expect(try self.send(message, from: "list@elsewhere.example").code == 250)
             let arrived = try #require(self.downstream.messages.first).octets
             let text = String(decoding: arrived, as: UTF8.self)
@@ -114,6 +122,42 @@ extension IntegrationTests {
             let changed = Array(String(decoding: message, as: UTF8.self).replacing("Text  of two", with: "Text  of ten").utf8)
             let refused = try self.send(changed, from: "list@elsewhere.example")
             #expect(refused.code == 550 && refused.text.contains("5.7.26"))
+        }
+
+        @Test("An entry of the lists counts for mail that a signature proves, and for no other that bears the name")
+        func lists() throws {
+            let word = Array(
+                String(decoding: self.mail(from: "plain.example"), as: UTF8.self).replacing("two ", with: "aubergine ").utf8
+            )
+            let proven = try self.signed(word, for: "plain.example")
+            let sender = "list@elsewhere.example"
+            for message in [word, proven] { #expect(try self.send(message, from: sender).code == 550) }
+
+            #expect(try self.gateway.command(["lists", "add", "plain.example", "--allow"]).status == 0)
+            // The gateway sees it within a moment.
+            var reply = try self.send(proven, from: sender)
+            try Wait.until("the entry") {
+                reply = try self.send(proven, from: sender)
+                return reply.code == 250
+            }
+            #expect(self.gateway.log.contains("(DKIM of plain.example)"), "\(self.gateway.log.suffix(600))")
+            let unsigned = try self.send(word, from: sender)
+            #expect(unsigned.code == 550 && unsigned.text.contains("spam"), "\(unsigned)")
+            let broken = String(decoding: proven, as: UTF8.self).replacing("aubergine", with: "aubergine, more")
+            #expect(try self.send(Array(broken.utf8), from: sender).code == 550)
+            // Somebody else's signature proves somebody else.
+            #expect(try self.send(self.signed(word, for: "signer.example"), from: sender).code == 550)
+
+            #expect(try self.gateway.command(["lists", "remove", "1"]).status == 0)
+            #expect(try self.gateway.command(["lists", "add", "plain.example", "--deny"]).status == 0)
+            let harmless = self.mail(from: "plain.example")
+            let harmlessProven = try self.signed(harmless, for: "plain.example")
+            try Wait.until("the entry") {
+                reply = try self.send(harmlessProven, from: sender)
+                return reply.code == 550
+            }
+            #expect(reply.text.contains("this sender is not accepted here"), "\(reply)")
+            #expect(try self.send(harmless, from: sender).code == 250, "nobody is refused for what others say of themselves")
         }
 
         @Test("A message that goes twice through sealing hosts has a chain that holds")

@@ -11,6 +11,8 @@ public final class FaultyNameServer: Sendable {
         /// So many TXT records of one character, over TCP; a message holds about 4,600.
         case manyTexts(Int)
         case address(UInt32)
+        /// Records of any types, their data as on the wire; those of the type that is asked for are the answer.
+        case records([Record])
         case alias(String)
         case noName
         /// Nothing at all.
@@ -25,6 +27,18 @@ public final class FaultyNameServer: Sendable {
         case cutOff
         /// The other after so many seconds.
         indirect case slow(Double, Behaviour)
+        /// For some types of records (RFC 1035 §3.2.2) another than for the rest.
+        indirect case byType([UInt16: Behaviour], otherwise: Behaviour)
+    }
+
+    public struct Record: Sendable {
+        public var type: UInt16
+        public var data: [UInt8]
+
+        public init(type: UInt16, data: [UInt8]) {
+            self.type = type
+            self.data = data
+        }
     }
 
     /// Names and how often they were asked for; the threads keep it.
@@ -143,6 +157,13 @@ public final class FaultyNameServer: Sendable {
                 Thread.sleep(forTimeInterval: seconds)
                 self.answer(query, other, isStream: isStream, send: send)
             }.start()
+        case .byType(let behaviours, let otherwise):
+            self.answer(query, behaviours[query.type] ?? otherwise, isStream: isStream, send: send)
+        case .records(let records):
+            let answers = records.filter { $0.type == query.type }.map { (type: $0.type, data: $0.data) }
+            let reply = query.reply(records: answers)
+            // What plain DNS has room for in a packet (RFC 1035 §4.2.1); more comes over TCP.
+            send(isStream || reply.count <= 512 ? reply : query.reply(flags: 0x8380))
         case .manyTexts where !isStream: send(query.reply(flags: 0x8380))
         case .manyTexts(let count):
             send(query.reply(records: (0..<count).map { (16, [1, UInt8(0x61 + $0 % 26)]) }))

@@ -113,6 +113,58 @@ struct DMARCReportTests {
         #expect(lines.dropFirst().first == "a <site's> & \"own\"")
     }
 
+    /// The same for RFC 9990: what must be there, in the order in which its tables have it, and nothing else.
+    private static let newChecker =
+        checker.replacing("IN_RESULTS = {", with: "NEW = {")
+        .replacing(
+            "def check(",
+            with: """
+                IN_RESULTS = {"dkim": "domain selector result human_result?", "spf": "domain scope? result human_result?"}
+                ORDER["policy_published"] = "domain discovery_method? p sp? np? fo? adkim? aspf? testing?"
+                ORDER["identifiers"] = "header_from envelope_from? envelope_to?"
+                ORDER["auth_results"] = "dkim* spf?"
+                WORDS.update({
+                    "np": WORDS["p"], "disposition": "none pass quarantine reject", "scope": "mfrom", "testing": "n y",
+                    "discovery_method": "psl treewalk",
+                    "type": "local_policy mailing_list other policy_test_mode trusted_forwarder",
+                })
+                def check(
+                """
+        )
+        .replacing(
+            "assert root.tag == \"feedback\"",
+            with: """
+                for element in root.iter():
+                    assert element.tag.startswith("{urn:ietf:params:xml:ns:dmarc-2.0}"), element.tag
+                    element.tag = element.tag.split("}")[1]
+                """
+        )
+        + "\nprint(\"|\".join(element.text for element in root.iter(\"disposition\")))"
+        + "\nprint(\"|\".join(element.text for element in root.iter(\"type\")))"
+
+    @Test("In the form of RFC 9990, too", .enabled(if: DMARCReportTests.hasPython, "needs python3"))
+    func newSchema() throws {
+        var report = try Self.report()
+        report.schema = .rfc9990
+        report.discovery = .treeWalk
+        report.published.isTesting = true
+        report.records[1].row.reasons.append(DMARCReportRow.Reason(.policyTestMode))
+        let result = try ChildProgram.run(Self.python, ["-c", Self.newChecker], input: report.xml)
+        #expect(result.status == 0, "\(result.errors)")
+        let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        #expect(lines.first == "news.example.org|example.org")
+        #expect(lines.dropFirst().first == "sampled_out|a <site's> & \"own\"")
+        #expect(lines.dropFirst(2).first == "pass|quarantine")
+        #expect(lines.dropFirst(3).first == "other|local_policy|policy_test_mode")
+        let text = String(decoding: report.xml, as: UTF8.self)
+        #expect(text.contains("<testing>y</testing>") && text.contains("<np>quarantine</np>") && !text.contains("<pct>"))
+        #expect(text.contains("<discovery_method>treewalk</discovery_method>"))
+        // In the older form the newer reason has no word of its own.
+        report.schema = .rfc7489
+        #expect(String(decoding: report.xml, as: UTF8.self).contains("<comment>policy_test_mode</comment>"))
+        #expect(try Self.parse(report).count > 1)
+    }
+
     @Test("Whatever a sender writes, the document stays one", .enabled(if: DMARCReportTests.hasPython, "needs python3"))
     func hostile() throws {
         let texts = [

@@ -1,6 +1,7 @@
 import Foundation
 import MailMessage
 import MailTypes
+import OpenSSLKit
 import OutpostTestKit
 import SenderAuth
 import Testing
@@ -155,5 +156,75 @@ struct InteroperabilityTests {
             key.record,
             form
         )
+    }
+
+    // MARK: - What we sign
+
+    private static let ownForms = [false, true].map { Form(isEd25519: $0, header: "relaxed", body: "relaxed") }
+
+    /// A message signed by us, and what the DNS has of the key.
+    private func signedByUs(_ form: Form) throws -> (message: [UInt8], record: String) {
+        let key = try self.makeKey(form)
+        let signer = DKIMSigner(
+            domain: "signer.example",
+            selector: "s1",
+            key: try #require(SigningKey(pem: Fixture.bytes(URL(filePath: key.file))))
+        )
+        let plain = self.bytes(lineEnd: "\r\n")
+        let signature = try #require(signer.signature(of: plain, time: Int(Date().timeIntervalSince1970)))
+        return (signature + plain, key.record)
+    }
+
+    @Test("Our own signature verifies here, covers what it should, and not a second From", arguments: ownForms)
+    func own(form: Form) async throws {
+        let (message, record) = try self.signedByUs(form)
+        #expect(try await self.verify(message, record).map(\.result) == [.pass])
+        let text = String(decoding: message, as: UTF8.self)
+        for line in text.split(separator: "\r\n") where line.hasPrefix("DKIM-Signature") || line.hasPrefix("\t") {
+            #expect(line.utf8.count <= 78, "\(line)")
+        }
+        for (from, to) in [("Text  of", "Text  on"), ("a  word", "a  ward"), ("<1@", "<2@"), ("Date: Mon", "Date: Tue")] {
+            let changed = text.replacing(from, with: to)
+            #expect(changed != text)
+            #expect(try await self.verify(Array(changed.utf8), record).map(\.result) == [.fail], "\(from)")
+        }
+        let second = "From: eve@evil.example\r\n" + text
+        #expect(try await self.verify(Array(second.utf8), record).map(\.result) == [.fail])
+    }
+
+    @Test(
+        "OpenDKIM verifies what we sign, and not when it was changed",
+        .enabled(if: [opendkim, openssl].allSatisfy(FileManager.default.isExecutableFile), "needs opendkim, openssl"),
+        arguments: ownForms
+    )
+    func openDKIMVerifies(form: Form) throws {
+        let (message, record) = try self.signedByUs(form)
+        let keys = try self.directory.write("s1._domainkey.signer.example \(record)\n", to: "keys")
+        let settings = try self.directory.write("Mode v\nSyslog no\nTestPublicKeys \(keys)\n", to: "verify.conf")
+        let text = String(decoding: message, as: UTF8.self).replacing("\r\n", with: "\n")
+        let file = try self.directory.write(text, to: "signed")
+        let good = try ChildProgram.run(Self.opendkim, ["-x", settings, "-vv", "-t", file])
+        #expect((good.output + good.errors).contains("succeeded"), "\(good.output)")
+        try self.directory.write(text.replacing("Text  of", with: "Text  on"), to: "signed")
+        let bad = try ChildProgram.run(Self.opendkim, ["-x", settings, "-vv", "-t", file])
+        #expect((bad.output + bad.errors).contains("failed"), "\(bad.output)")
+    }
+
+    @Test(
+        "dkimpy verifies what we sign, and not when it was changed",
+        .enabled(if: [dkimsign, openssl].allSatisfy(FileManager.default.isExecutableFile), "needs python3-dkim, openssl"),
+        arguments: ownForms.filter { !$0.isEd25519 || hasNaCl }
+    )
+    func dkimpyVerifies(form: Form) throws {
+        let (message, record) = try self.signedByUs(form)
+        let script = """
+            import dkim, sys
+            print(dkim.verify(sys.stdin.buffer.read(), dnsfunc=lambda name, timeout=5: \(record.debugDescription).encode()))
+            """
+        let changed = String(decoding: message, as: UTF8.self).replacing("Text  of", with: "Text  on")
+        for (octets, word) in [(message, "True"), (Array(changed.utf8), "False")] {
+            let result = try ChildProgram.run("/usr/bin/python3", ["-c", script], input: octets)
+            #expect(result.output.contains(word), "\(result.output) \(result.errors)")
+        }
     }
 }

@@ -51,6 +51,13 @@ int outpost_pipe(int ends[2]);
 /// The next connection, non-blocking and close-on-exec, or -1 with errno set.
 int outpost_accept(int listener);
 
+/// User and main group of the process that opened the other end of a Unix socket (SO_PEERCRED); 0, or -1 with errno set.
+int outpost_peer(int connection, uid_t *user, gid_t *group);
+
+/// Its further groups (SO_PEERGROUPS): their number, of which `groups` has room for `capacity`; none are written if there are
+/// more. -1 with errno set.
+int outpost_peer_groups(int connection, gid_t *groups, int capacity);
+
 /// A TCP socket bound to an IPv4 (4 octets) or IPv6 (16 octets) address, close-on-exec, not listening yet; "::" stands for
 /// IPv6 alone. The descriptor, or -1 with errno set.
 int outpost_bind_tcp(const unsigned char *octets, size_t count, uint16_t port);

@@ -28,6 +28,14 @@ package final class RuleStrikes: Sendable {
         return self.state.withLock { Array($0.restsUntil.keys) }
     }
 
+    /// The same, each with the number of messages that it still rests for.
+    var rests: [(rule: Int, messages: Int)] {
+        if self.isClear.load(ordering: .relaxed) { return [] }
+        return self.state.withLock { state in
+            state.restsUntil.map { ($0.key, max(0, $0.value - state.messages)) }.sorted { $0.0 < $1.0 }
+        }
+    }
+
     /// Takes a message's end into account.
     /// - Parameter blown: rules that blew their limits on it.
     func record(blown: [Int]) {

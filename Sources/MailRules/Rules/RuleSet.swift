@@ -22,6 +22,11 @@ package final class RuleSet: Sendable {
     /// Shared by all evaluators of the set.
     let strikes = RuleStrikes()
 
+    /// Rules that rest because they ran over their limits on message after message, and for how many messages still.
+    package var resting: [(name: String, messages: Int)] {
+        self.strikes.rests.map { (self.rules[$0.rule].name, $0.messages) }
+    }
+
     package var ruleCount: Int { self.rules.count }
 
     /// The views of a message, of the size that the rule files ask for.

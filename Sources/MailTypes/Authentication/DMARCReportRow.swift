@@ -7,6 +7,9 @@ package struct DMARCPublished: Hashable, Sendable, Codable {
     package var subdomainPolicy: String
     package var isStrictForDKIM: Bool
     package var isStrictForSPF: Bool
+    /// Missing in what was counted before these were told of.
+    package var nonexistentPolicy: String?
+    package var isTesting: Bool?
     package var percentage: Int
     package var failureOptions: String
     /// `rua`, as published.
@@ -23,6 +26,8 @@ package struct DMARCPublished: Hashable, Sendable, Codable {
         self.subdomainPolicy = (record.subdomainPolicy ?? record.policy).rawValue
         self.isStrictForDKIM = record.isStrictForDKIM
         self.isStrictForSPF = record.isStrictForSPF
+        self.nonexistentPolicy = record.nonexistentPolicy?.rawValue
+        self.isTesting = record.isTesting
         self.percentage = record.percentage
         self.failureOptions = String(record.failureOptions.prefix(Self.maximumFailureOptions))
         self.destinations = record.aggregateReports.prefix(Self.maximumDestinations).map { DMARCReportRow.cut($0) }
@@ -33,7 +38,7 @@ package struct DMARCPublished: Hashable, Sendable, Codable {
 ///
 /// The recipients' domain (`envelope_to`, optional) is left out: it tells the owner of a forged domain whom somebody else wrote to.
 package struct DMARCReportRow: Hashable, Sendable, Codable {
-    /// Why something else was done than the policy asks for (`PolicyOverrideType`).
+    /// Why something else was done than the policy asks for (`PolicyOverrideType` of RFC 7489 and RFC 9990).
     package struct Reason: Hashable, Sendable, Codable {
         package enum Kind: String, Hashable, Sendable, Codable {
             case forwarded
@@ -41,6 +46,8 @@ package struct DMARCReportRow: Hashable, Sendable, Codable {
             case trustedForwarder = "trusted_forwarder"
             case mailingList = "mailing_list"
             case localPolicy = "local_policy"
+            /// The record says `t=y` (RFC 9990).
+            case policyTestMode = "policy_test_mode"
             case other
         }
 

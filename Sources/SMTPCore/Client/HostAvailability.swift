@@ -6,7 +6,13 @@ package struct HostAvailability<Host: Hashable & Sendable>: Sendable {
     /// messages a connection attempt, short enough that it is found soon when it is back.
     package static var backOff: TimeAmount { .seconds(15) }
 
-    private var awayUntil: [Host: NIODeadline] = [:]
+    private struct Absence: Sendable {
+        var since: NIODeadline
+        /// Until when it is left alone.
+        var until: NIODeadline
+    }
+
+    private var absences: [Host: Absence] = [:]
 
     package init() {}
 
@@ -17,14 +23,17 @@ package struct HostAvailability<Host: Hashable & Sendable>: Sendable {
     }
 
     package func isAway(_ host: Host, now: NIODeadline) -> Bool {
-        self.awayUntil[host].map { $0 > now } ?? false
+        self.absences[host].map { $0.until > now } ?? false
     }
 
+    /// Since when every attempt has failed; nil: the last one did not, or there was none.
+    package func awaySince(_ host: Host) -> NIODeadline? { self.absences[host]?.since }
+
     package mutating func failed(_ host: Host, now: NIODeadline) {
-        self.awayUntil[host] = now + Self.backOff
+        self.absences[host] = Absence(since: self.absences[host]?.since ?? now, until: now + Self.backOff)
     }
 
     package mutating func answered(_ host: Host) {
-        self.awayUntil[host] = nil
+        self.absences[host] = nil
     }
 }

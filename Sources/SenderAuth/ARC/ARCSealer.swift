@@ -36,9 +36,9 @@ package struct ARCSealer: Sendable {
         if let last = chain.sets.last, (try? TagList(signed.value(last.seal)))?.text("cv") == "fail" { return nil }
         let instance = chain.sets.count + 1
         let validation = instance == 1 ? "none" : finding.result == .pass ? "pass" : "fail"
-        let algorithm = self.key.algorithm == .rsaSHA256 ? "rsa-sha256" : "ed25519-sha256"
+        let algorithm = self.key.algorithm.tag
 
-        let resultsField = Field("ARC-Authentication-Results", " i=\(instance); \(results)")
+        let resultsField = SignatureField("ARC-Authentication-Results", " i=\(instance); \(results)")
         guard let signatureField = self.messageSignature(signed, instance, algorithm, time) else { return nil }
         var text: [UInt8] = []
         // A failed chain is sealed without what came before (§5.1.2).
@@ -49,38 +49,25 @@ package struct ARCSealer: Sendable {
         }
         resultsField.append(.relaxed, to: &text)
         signatureField.append(.relaxed, to: &text)
-        var seal = Field(
+        var seal = SignatureField(
             "ARC-Seal",
             " i=\(instance); a=\(algorithm); t=\(time); cv=\(validation);\r\n\td=\(self.domain); s=\(self.selector);\r\n\tb="
         )
-        guard self.sign(&seal, behind: text, .relaxed) else { return nil }
+        guard seal.sign(behind: text, with: self.key) else { return nil }
         var result: [UInt8] = []
         for field in [seal, signatureField, resultsField] { field.append(.simple, to: &result) }
         return result
     }
 
-    private struct Field {
-        var name: [UInt8]
-        var value: [UInt8]
-
-        init(_ name: String, _ value: String) {
-            self.name = Array(name.utf8)
-            self.value = Array(value.utf8)
-        }
-
-        func append(_ form: Canonicalization, to text: inout [UInt8]) {
-            HeaderCanonicalization.append(name: self.name[...], value: self.value[...], form, to: &text)
-        }
-    }
-
-    private func messageSignature(_ message: SignedMessage, _ instance: Int, _ algorithm: String, _ time: Int) -> Field? {
+    private func messageSignature(_ message: SignedMessage, _ instance: Int, _ algorithm: String, _ time: Int) -> SignatureField?
+    {
         let present = Self.signedNames.flatMap { name -> [String] in
             let count = message.fields(named: name).count
             return Array(repeating: name, count: count + (Self.onceMore.contains(name) ? 1 : 0))
         }
         // Only a message that was taken in for sealing has it.
         guard let hash = message.bodyHash(Self.bodyForm)?.hash else { return nil }
-        var field = Field(
+        var field = SignatureField(
             "ARC-Message-Signature",
             " i=\(instance); a=\(algorithm); c=relaxed/relaxed; d=\(self.domain);\r\n\ts=\(self.selector); t=\(time);\r\n\th="
                 + present.joined(separator: ":\r\n\t ") + ";\r\n\tbh=" + String(decoding: Base64.encode(hash), as: UTF8.self)
@@ -88,20 +75,6 @@ package struct ARCSealer: Sendable {
         )
         var text: [UInt8] = []
         message.appendFields(present, .relaxed, to: &text)
-        return self.sign(&field, behind: text, .relaxed) ? field : nil
-    }
-
-    /// Signs `text` and the field itself, whose value ends in `b=`, and puts the signature there, folded.
-    private func sign(_ field: inout Field, behind text: [UInt8], _ form: Canonicalization) -> Bool {
-        var text = text
-        field.append(form, to: &text)
-        text.removeLast(2)
-        guard let signature = self.key.sign(digest: SHA256.hash(text)) else { return false }
-        let encoded = Base64.encode(signature)
-        for start in stride(from: 0, to: encoded.count, by: 72) {
-            if start > 0 { field.value += Array("\r\n\t ".utf8) }
-            field.value += encoded[start..<min(start + 72, encoded.count)]
-        }
-        return true
+        return field.sign(behind: text, with: self.key) ? field : nil
     }
 }

@@ -20,6 +20,20 @@ package struct DMARCReport: Hashable, Sendable {
         }
     }
 
+    /// How a report is written.
+    package enum Schema: String, Hashable, Sendable, CaseIterable {
+        /// Appendix C; what every reader of reports knows.
+        case rfc7489
+        /// With a namespace, `np` and `t`, and without `pct`.
+        case rfc9990
+    }
+
+    /// How domains' records are found (RFC 9990, `discovery_method`).
+    package enum Discovery: String, Hashable, Sendable {
+        case publicSuffixes = "psl"
+        case treeWalk = "treewalk"
+    }
+
     package struct Record: Hashable, Sendable {
         package var row: DMARCReportRow
         package var count: Int
@@ -38,6 +52,8 @@ package struct DMARCReport: Hashable, Sendable {
     package var records: [Record]
     /// What the owner should know of the report itself: messages are missing in it.
     package var errors: [String]
+    package var schema: Schema
+    package var discovery: Discovery
 
     package init(
         reporter: Reporter,
@@ -45,7 +61,9 @@ package struct DMARCReport: Hashable, Sendable {
         end: Int,
         published: DMARCPublished,
         records: [Record],
-        errors: [String] = []
+        errors: [String] = [],
+        schema: Schema = .rfc7489,
+        discovery: Discovery = .publicSuffixes
     ) {
         self.reporter = reporter
         self.begin = begin
@@ -53,6 +71,8 @@ package struct DMARCReport: Hashable, Sendable {
         self.published = published
         self.records = records
         self.errors = errors
+        self.schema = schema
+        self.discovery = discovery
     }
 
     package var messageCount: Int { self.records.reduce(0) { $0 + $1.count } }
@@ -89,128 +109,5 @@ package struct DMARCReport: Hashable, Sendable {
                 return "%" + (octet < 16 ? "0" : "") + String(octet, radix: 16)
             }
         }.joined()
-    }
-
-    // MARK: - XML
-
-    /// RFC 7489 Appendix C, its elements in the schema's order.
-    package var xml: [UInt8] {
-        var document = XMLText()
-        document.element("feedback") { feedback in
-            feedback.element("version", "1.0")
-            feedback.element("report_metadata") { metadata in
-                metadata.element("org_name", self.reporter.organization)
-                metadata.element("email", self.reporter.email)
-                if let contact = self.reporter.contact { metadata.element("extra_contact_info", contact) }
-                metadata.element("report_id", self.id)
-                metadata.element("date_range") { range in
-                    range.element("begin", "\(self.begin)")
-                    range.element("end", "\(self.end)")
-                }
-                for error in self.errors { metadata.element("error", error) }
-            }
-            feedback.element("policy_published") { policy in
-                policy.element("domain", self.published.domain)
-                policy.element("adkim", self.published.isStrictForDKIM ? "s" : "r")
-                policy.element("aspf", self.published.isStrictForSPF ? "s" : "r")
-                policy.element("p", self.published.policy)
-                policy.element("sp", self.published.subdomainPolicy)
-                policy.element("pct", "\(self.published.percentage)")
-                policy.element("fo", self.published.failureOptions)
-            }
-            for record in self.records { Self.write(record, to: &feedback) }
-        }
-        return document.bytes
-    }
-
-    private static func write(_ record: Record, to feedback: inout XMLText) {
-        let row = record.row
-        feedback.element("record") { element in
-            element.element("row") { part in
-                part.element("source_ip", row.source)
-                part.element("count", "\(record.count)")
-                part.element("policy_evaluated") { policy in
-                    policy.element("disposition", row.disposition)
-                    policy.element("dkim", row.isDKIMAligned ? "pass" : "fail")
-                    policy.element("spf", row.isSPFAligned ? "pass" : "fail")
-                    for reason in row.reasons {
-                        policy.element("reason") { part in
-                            part.element("type", reason.kind.rawValue)
-                            if let comment = reason.comment { part.element("comment", comment) }
-                        }
-                    }
-                }
-            }
-            element.element("identifiers") { part in
-                part.element("envelope_from", row.envelopeFrom)
-                part.element("header_from", row.headerFrom)
-            }
-            element.element("auth_results") { part in
-                for dkim in row.dkim {
-                    part.element("dkim") { result in
-                        result.element("domain", dkim.domain)
-                        if let selector = dkim.selector { result.element("selector", selector) }
-                        result.element("result", dkim.result)
-                    }
-                }
-                for spf in row.spf {
-                    part.element("spf") { result in
-                        result.element("domain", spf.domain)
-                        result.element("scope", spf.scope.rawValue)
-                        result.element("result", spf.result)
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// An XML document without attributes. Names are ours; text is anybody's.
-struct XMLText {
-    private(set) var bytes: [UInt8] = Array("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".utf8)
-    private var depth = 0
-
-    mutating func element(_ name: String, _ text: String) {
-        self.indent()
-        self.bytes += "<\(name)>".utf8
-        self.append(text)
-        self.bytes += "</\(name)>\n".utf8
-    }
-
-    mutating func element(_ name: String, _ content: (inout XMLText) -> Void) {
-        self.indent()
-        self.bytes += "<\(name)>\n".utf8
-        self.depth += 1
-        content(&self)
-        self.depth -= 1
-        self.indent()
-        self.bytes += "</\(name)>\n".utf8
-    }
-
-    private mutating func indent() {
-        for _ in 0..<self.depth { self.bytes += [0x20, 0x20] }
-    }
-
-    /// Markup is escaped. Of characters that XML 1.0 forbids (§2.2), that a reader would change (line ends, tabs) or that steer a
-    /// terminal, U+FFFD is left.
-    private mutating func append(_ text: String) {
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "&": self.bytes += "&amp;".utf8
-            case "<": self.bytes += "&lt;".utf8
-            case ">": self.bytes += "&gt;".utf8
-            case "\"": self.bytes += "&quot;".utf8
-            case "'": self.bytes += "&apos;".utf8
-            default:
-                self.bytes += (Self.isText(scalar) ? String(scalar) : "\u{fffd}").utf8
-            }
-        }
-    }
-
-    private static func isText(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x20...0x7e, 0xa0...0xd7ff, 0xe000...0xfffd, 0x1_0000...0x10_ffff: !scalar.properties.isNoncharacterCodePoint
-        default: false
-        }
     }
 }
