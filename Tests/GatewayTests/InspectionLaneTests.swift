@@ -112,7 +112,7 @@ struct InspectionLaneTests {
         while await bench.inspector.figures.slowWaiting == 0 { await Task.yield() }
         #expect(await bench.judge(Self.quick).decision.disposition == .deliver)
         #expect(bench.scanner.demands.map(\.isLong) == [false])
-        #expect(await bench.inspector.load().slowRunning == 1)
+        #expect(await bench.inspector.figures.slowRunning == 1)
         release()
         #expect(await slow.value.decision.disposition == .deliver)
         #expect(bench.scanner.demands.map(\.isLong) == [false, true])
@@ -134,7 +134,7 @@ struct InspectionLaneTests {
             #expect(judgement.decision.reply == PolicyReply.overloaded)
             #expect(judgement.decision.unchecked == [])
         }
-        #expect(await bench.inspector.load().shedMessages == 2)
+        #expect(await bench.inspector.figures.messagesPutOff == 2)
         release()
         for task in waiting { #expect(await task.value.decision.disposition == .deliver) }
         try await bench.stop()
@@ -149,12 +149,12 @@ struct InspectionLaneTests {
         var judged: [Task<Judgement, Never>] = []
         for count in 1...4 {
             judged.append(Task { await bench.judge(Self.quick) })
-            while await bench.inspector.load().quick < count { await Task.yield() }
+            while await bench.inspector.figures.waiting < count { await Task.yield() }
             #expect(bench.inspector.mayTakeConnection() == (count < 3))
             #expect(bench.inspector.mayTakeMessage() == (count < 4))
         }
-        let load = await bench.inspector.load()
-        #expect([load.shedConnections, load.shedMessages] == [2, 1])
+        let load = await bench.inspector.figures
+        #expect([load.clientsTurnedAway, load.messagesPutOff] == [2, 1])
         released.signal()
         try await busy.value
         for task in judged { #expect(await task.value.decision.disposition == .deliver) }
