@@ -321,6 +321,29 @@ package enum CheckCatalogue {
         }
     }
 
+    /// How often the checks of the sender hit; `docs/checks.md`.
+    private static let measured = [
+        "",
+        "What the name in EHLO says, without any question to the DNS, was measured with SpamAssassin's public corpus of 2002 and 2003:",
+        "the first host with a public address in `Received` stands for the client. That leaves 3,506 of 4,275 wanted messages (lists,",
+        "letters, newsletters) and 1,782 of 1,797 unwanted ones. Share of them that a symbol hits:",
+        "",
+        "| symbol | wanted | unwanted |",
+        "| --- | --- | --- |",
+        "| `HELO_NOT_FULL_NAME` | 0.2 % | 2.5 % |",
+        "| `HELO_BARE_ADDRESS` | none | 0.8 % |",
+        "| `HELO_LITERAL_MISMATCH` | none | 0.1 % |",
+        "| `HELO_FORGES_US` | none | 0.1 % |",
+        "| `HELO_INVALID` | none | 0.1 % |",
+        "| `HEADER_INVALID_DATE` | 0.1 % | 9.9 % |",
+        "| `HEADER_DUPLICATE_FIELD` | none | 0.8 % |",
+        "| `HEADER_FROM_WITHOUT_ADDRESS` | none | 0.4 % |",
+        "| `HEADER_MISSING_SUBJECT` | 0.2 % | none |",
+        "",
+        "They hit little, and of EHLO's only `HELO_NOT_FULL_NAME` hits what is wanted: hosts of universities and small offices; so it scores",
+        "least. `HELO_FORGES_US` stands here for a name that is the receiving host's.",
+    ]
+
     /// `docs/checks.md`.
     package static var markdown: String {
         var lines = [
@@ -345,6 +368,7 @@ package enum CheckCatalogue {
                 let weight = ambiguity > 0 ? "\(ambiguity)" : ""
                 lines.append("| `\(entry.symbol.rawValue)` | \(entry.score) | \(weight) | \(entry.description)\(action) |")
             }
+            if check == "sender" { lines += self.measured }
         }
         return lines.joined(separator: "\n") + "\n"
     }

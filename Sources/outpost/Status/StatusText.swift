@@ -82,7 +82,7 @@ enum StatusText {
                 "clamd at \(engine.endpoint)\(engine.isResting ? " DOES NOT ANSWER" : ""): \(engine.version ?? "not asked yet")"
             }
         case nil where scanner.isReady:
-            let database = scanner.databaseVersion.flatMap { $0 > 0 ? "database \($0)" : nil } ?? "no official database"
+            let database = scanner.databaseVersion.flatMap { $0 > 0 ? "database \($0)" : nil } ?? "no official database, files"
             let date = scanner.databaseDate.map { " of \(self.time($0))" } ?? ""
             lines.append("libclamav \(scanner.version ?? "?"), \(scanner.signatures ?? 0) signatures, \(database)\(date)")
         case nil: lines.append("NOT READY: it is starting, or has no signatures")
