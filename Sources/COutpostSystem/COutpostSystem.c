@@ -47,10 +47,12 @@ int outpost_become_user(const char *user, uid_t uid, gid_t gid) {
     return 0;
 }
 
-int outpost_harden_process(void) {
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
-        return -1;
-    }
+int outpost_keep_memory_private(void) {
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    return setrlimit(RLIMIT_CORE, &none) != 0 ? -1 : prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+int outpost_no_new_privileges(void) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
@@ -110,11 +112,6 @@ ssize_t outpost_receive(int connection, void *buffer, size_t size, int *descript
         }
     }
     return count;
-}
-
-int outpost_no_core_dumps(void) {
-    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
-    return setrlimit(RLIMIT_CORE, &none);
 }
 
 int outpost_exit_status(int status, int *by_signal) {

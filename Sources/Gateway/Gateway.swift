@@ -99,6 +99,8 @@ package final class Gateway: Sendable {
         }
         if let user = configuration.runAsUser, CurrentProcess.isRoot {
             try CurrentProcess.become(user: user)
+            // The change of user has undone it, and mail comes only now.
+            try CurrentProcess.keepMemoryPrivate()
             self.logger.log(.notice, "running as another user", [.user: "\(user)"])
         }
         // The right to low ports is the gateway's, not the scanner's.

@@ -209,9 +209,11 @@ package func jsonLine(_ value: some Encodable) throws -> String {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let text = String(decoding: try encoder.encode(value), as: UTF8.self)
-    // JSON lets DEL and the controls above it stand as they are; a terminal may obey them.
-    guard text.unicodeScalars.contains(where: { (0x7f...0x9f).contains($0.value) }) else { return text }
+    // JSON lets DEL, the controls above it and the separators of lines stand as they are; a terminal may obey them, and a reader
+    // begin a line.
+    func isEscaped(_ scalar: Unicode.Scalar) -> Bool { scalar.value == 0x7f || scalar.isControlBeyondASCII }
+    guard text.unicodeScalars.contains(where: isEscaped) else { return text }
     return text.unicodeScalars.map { scalar in
-        (0x7f...0x9f).contains(scalar.value) ? "\\u00\(String(scalar.value, radix: 16))" : String(scalar)
+        isEscaped(scalar) ? "\\u" + (scalar.value < 0x100 ? "00" : "") + String(scalar.value, radix: 16) : String(scalar)
     }.joined()
 }

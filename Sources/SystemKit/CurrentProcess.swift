@@ -34,10 +34,15 @@ package enum CurrentProcess {
         guard outpost_keep_capabilities() == 0 else { throw SystemError("keep capabilities to this process") }
     }
 
-    /// No core dumps, no look from outside, no new privileges by starting other programs.
+    /// No core dumps, and no look from other processes of the same user. A change of user undoes the second (prctl(2)).
+    package static func keepMemoryPrivate() throws(SystemError) {
+        guard outpost_keep_memory_private() == 0 else { throw SystemError("keep memory private") }
+    }
+
+    /// That, and no new privileges by starting other programs; this for the calling thread and those that it starts.
     package static func harden() throws(SystemError) {
-        guard outpost_no_core_dumps() == 0 else { throw SystemError("switch core dumps off") }
-        guard outpost_harden_process() == 0 else { throw SystemError("give up new privileges") }
+        try self.keepMemoryPrivate()
+        guard outpost_no_new_privileges() == 0 else { throw SystemError("give up new privileges") }
     }
 
     /// The kernel ends this process when the thread that started it ends. After any change of user, which undoes it (prctl(2)).

@@ -26,11 +26,9 @@ struct Serve: AsyncParsableCommand {
         let gateway: Gateway
         do {
             // Memory is full of mail: it must not land on a disk, nor be read by other processes of the same user.
-            try CurrentProcess.harden()
+            try CurrentProcess.keepMemoryPrivate()
             gateway = try Gateway(snapshot: snapshot, logger: logger)
             try await gateway.start(inherited: inheritedSockets())
-            // Becoming another user has undone a part of it (prctl(2), PR_SET_DUMPABLE).
-            try CurrentProcess.harden()
         } catch {
             complain("outpost: \(error)")
             throw ExitCode(70)

@@ -23,7 +23,8 @@ extension IntegrationTests {
         func everywhere(format: String) throws {
             let rules = try TemporaryDirectory()
             try rules.write(Crashes.holdRule, to: "test.cf")
-            var file = GatewayFile(downstream: try RecordingMailServer().port)
+            let server = try RecordingMailServer()
+            var file = GatewayFile(downstream: server.port)
             file.rules = [rules.path]
             file.antivirus = ["engine: none"]
             file.top = ["log: {format: \(format)}"]

@@ -17,7 +17,7 @@ extension IntegrationTests {
             "\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\r.\n", "\n.\r", "\n\r.\r\n", "\r\r\n.\r\r\n",
             "\r\n\0.\r\n",
             "\r\n.\0\r\n", "\n\n.\r\n", "\r\n.\n\r", "\r\n\r.\r\n", "\r\n.\r\r\n", "\r\n \r\n.\u{b}\r\n",
-            "\r\r\n.\r\n\r", "\r\n\0.\0\r\n", "\r\n.\r\0\n", "\0\n.\n", "\r\n. \r\n", "\r\n .\r\n", "\r\n.\t\r\n",
+            "\r\n\0.\0\r\n", "\r\n.\r\0\n", "\0\n.\n", "\r\n. \r\n", "\r\n .\r\n", "\r\n.\t\r\n",
             "\u{85}.\u{85}", "\u{2028}.\u{2028}", "\u{b}.\u{b}", "\u{c}.\u{c}",
             // Doubled as senders double dots: undone before a lone line end, a server would make an end of it.
             "\n..\n", "\n..\r\n", "\r\n..\n", "\r..\r", "\r..\r\n", "\r\n..\r", "\r\n..\r\n", "\r\n...\r\n",

@@ -77,6 +77,7 @@ struct ReadingTests {
             // Without a delimiter: right behind the end, and before the first.
             "\(text)--b--\n\(part)", "\(text)--b--\nX-Field: y\n\(part)", "\(part)\(text)--b--\n",
             "X-Field: y\n\(part)\(text)--b--\n",
+            "\(part.replacing("\nContent-Tr", with: "\n\rContent-Tr"))\(text)--b--\n",
             "\(text)--b--junk\n\(part)--b--\n", "\(text)--b\n\(part.replacing("\n", with: "\r"))\n--b--\n",
         ] {
             let message = self.message(head + body)

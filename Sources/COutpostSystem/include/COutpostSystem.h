@@ -13,8 +13,12 @@ int outpost_unlinked_file(const char *directory);
 /// setgroups to the user's groups, setgid, setuid, for good; 0 or -1 with errno set.
 int outpost_become_user(const char *user, uid_t uid, gid_t gid);
 
-/// prctl(PR_SET_DUMPABLE, 0) and PR_SET_NO_NEW_PRIVS; 0 or -1 with errno set.
-int outpost_harden_process(void);
+/// RLIMIT_CORE 0 and PR_SET_DUMPABLE 0: memory full of mail must not land on a disk, nor be read by other processes of the user; 0
+/// or -1 with errno set.
+int outpost_keep_memory_private(void);
+
+/// PR_SET_NO_NEW_PRIVS, for this thread and those that it starts; 0 or -1 with errno set.
+int outpost_no_new_privileges(void);
 
 /// Programs that are started from now on get none of this process's capabilities (PR_CAP_AMBIENT_CLEAR_ALL); 0 or -1 with
 /// errno set.
@@ -29,9 +33,6 @@ int outpost_send_descriptor(int connection, int descriptor);
 /// recvmsg: octets received (0 at the end), or -1 with errno set. `*descriptor` is one that came beside them, close-on-exec,
 /// the caller's to close, or -1; more than one are closed.
 ssize_t outpost_receive(int connection, void *buffer, size_t size, int *descriptor);
-
-/// RLIMIT_CORE 0: memory full of mail must not land on a disk; 0 or -1 with errno set.
-int outpost_no_core_dumps(void);
 
 /// From now on this thread and those that it starts reach no file but those below `directory`, and those below the `count`
 /// paths of `readable` to read; they bind and connect no TCP socket and signal no other process, as far as the kernel's Landlock

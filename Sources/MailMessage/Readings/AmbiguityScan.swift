@@ -178,7 +178,8 @@ struct AmbiguityScan {
             // An empty line, or a delimiter: what follows begins something else.
             if self.bytes.trimmed(start..<end).isEmpty || self.bytes.hasPrefix([0x2d, 0x2d], at: start) { return false }
             var first = start
-            while first < end, self.bytes[first].isBlank { first += 1 }
+            // Lines may be folded, or end in LF CR.
+            while first < end, self.bytes[first].isSpace { first += 1 }
             if self.bytes.hasPrefix(Self.mimePrefix, at: first), self.isField(first, end) { return true }
             start = end + 1
         }
