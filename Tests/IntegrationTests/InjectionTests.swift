@@ -55,6 +55,7 @@ extension IntegrationTests {
                 #expect(result.status == 0, "\(arguments): \(result.errors)")
                 #expect(Self.controls(result.output) == [], "\(arguments)")
             }
+            #expect(server.messages.isEmpty)
         }
     }
 }
