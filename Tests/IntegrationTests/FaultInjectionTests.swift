@@ -2,18 +2,18 @@ import Foundation
 import OutpostTestKit
 import Testing
 
+private let python = "/usr/bin/python3"
+private let isPossible =
+    ["cc", "gcc", "clang"].contains { ChildProgram.installed($0) != nil } && FileManager.default.isExecutableFile(atPath: python)
+
 extension IntegrationTests {
     /// The crash and fault harness, in a run that ends soon; `Tests/FaultInjection/run --kills 5000` is the long one.
     @Suite(
         "Fault injection",
         .serialized,
-        .enabled(if: FaultInjection.isPossible, "needs a C compiler (cc, gcc or clang) and python3")
+        .enabled(if: isPossible, "needs a C compiler (cc, gcc or clang) and python3")
     )
     struct FaultInjection {
-        private static let python = "/usr/bin/python3"
-        static let isPossible =
-            ["cc", "gcc", "clang"].contains { ChildProgram.installed($0) != nil } && FileManager.default.isExecutableFile(atPath: python)
-
         /// Each with about so many kills, so that every series has its share of the time.
         @Test(
             "nothing is lost, and nothing doubled outside the window",
@@ -25,7 +25,7 @@ extension IntegrationTests {
         func series(name: String, kills: Int) throws {
             let harness = Fixture.root.appending(path: "Tests/FaultInjection/run").path
             let result = try ChildProgram.run(
-                Self.python,
+                python,
                 [harness, "--program", ProgramUnderTest.path, "--only", name, "--kills", "\(kills)"]
             )
             #expect(result.status == 0, "\(result.output.suffix(6_000))\(result.errors.suffix(2_000))")
