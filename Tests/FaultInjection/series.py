@@ -60,13 +60,23 @@ class Table:
         return sum(row[column] for row in self.rows.values())
 
     def text(self):
-        head = ("path", "who", "step", "fault", "times", "messages", "lost", "doubled in the window", "outside")
+        """A row for each step; what was done there stands in it, with how often."""
+        steps = defaultdict(lambda: ([], dict.fromkeys(self.COLUMNS, 0)))
+        for (series, who, step, fault), row in sorted(self.rows.items()):
+            faults, sums = steps[series, who, step]
+            if row["kills"]:
+                faults.append(f"{fault} {row['kills']}" if fault else str(row["kills"]))
+            for column in self.COLUMNS:
+                sums[column] += row[column]
+        head = ("path", "who", "step", "fault and how often", "messages", "lost", "doubled in the window", "doubled outside")
         lines = [head] + [
-            (*key, *(str(row[column]) for column in self.COLUMNS)) for key, row in sorted(self.rows.items())
+            (*key, ", ".join(faults), *(str(sums[column]) for column in self.COLUMNS[1:]))
+            for key, (faults, sums) in steps.items()
         ]
         widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
         text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
-        text.insert(1, "|" + "|".join("-" * (width + 1) + (":" if column > 3 else "-") for column, width in enumerate(widths)) + "|")
+        rule = "|".join("-" * (width + 1) + (":" if column > 3 else "-") for column, width in enumerate(widths))
+        text.insert(1, f"|{rule}|")
         return "\n".join(text)
 
     def summary(self):
@@ -449,6 +459,8 @@ def full(run):
         if wrong:
             run.table.wrong(f"{run.name}: a full spool says {wrong[0][2]!r}")
         lab.deaths.append(Death(messages.now(), "system", "the spool is full", "no room"))
+        # A gateway that starts asks a server at once that was away.
+        lab.kill_gateway("at any moment", "killed")
         lab.settle()
         settle_account(run, lab)
 
