@@ -283,6 +283,14 @@ class Lab:
             env=self.environment(is_faulty),
         )
 
-    def held(self):
-        """Messages of the quarantine by state: {id: state}."""
-        return dict(rows(f"{self.data}/quarantine/quarantine.sqlite", "SELECT id, state FROM messages WHERE kind = 'held'"))
+    def held(self, is_live=False):
+        """Messages of the quarantine by state: {id: state}; as processes that have the database open see it, where it `is_live`."""
+        database = f"{self.data}/quarantine/quarantine.sqlite"
+        query = "SELECT id, state FROM messages WHERE kind = 'held'"
+        if not is_live:
+            return dict(rows(database, query))
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
+        try:
+            return dict(connection.execute(query).fetchall())
+        finally:
+            connection.close()
