@@ -101,11 +101,14 @@ final class Spool: Sendable {
     }
 
     /// Keeps a notice whose id says what it is about.
-    /// - Returns: whether it lies here for good; also when an earlier try had brought it here. A file without a row, which a crash
-    ///   leaves, is no notice.
+    /// - Returns: whether it lies here for good; also when an earlier try had brought it here.
     func keepNotice(_ record: QuarantineRecord, content: MessageContent) async -> Bool {
         if case .durable = await self.keep(record, omitting: [], isForged: false, content: content) { return true }
-        return (try? await self.store.message(record.id)) != nil
+        // A file without a row, which a crash leaves, is no notice, and must not stand in the way of one until the next sweep.
+        guard let isThere = try? await self.store.hasRow(elseRemoveFileOf: record.id) else { return false }
+        if isThere { return true }
+        if case .durable = await self.keep(record, omitting: [], isForged: false, content: content) { return true }
+        return false
     }
 }
 

@@ -90,6 +90,16 @@ package final class SpoolStore: Sendable {
         }
     }
 
+    /// Whether the message is here; a file without a row is removed. For ids that are given again: nobody may be storing the message
+    /// meanwhile.
+    package func hasRow(elseRemoveFileOf id: TransactionID) async throws -> Bool {
+        let isThere = try await self.pool.read { database in
+            try Bool.fetchOne(database, sql: "SELECT 1 FROM messages WHERE id = ?", arguments: [id.text]) ?? false
+        }
+        if !isThere { self.files.remove(id) }
+        return isThere
+    }
+
     // MARK: Reading
 
     /// Routes for which messages wait, with how many.

@@ -10,16 +10,27 @@ A message that the mail server has taken twice is inside a documented window (do
 * "the client forgot": the client's process had the reply and was killed before it noted that. Its system closes the connection in
   order, as a client that has heard does.
 
+* "the notice came before the note": a notice to a sender lay in the spool when the gateway was killed, and the message that it is about
+  was not noted as told.
+* "the clock had jumped": by the wall clock a day or more lies between a message and its retry: the ledger has forgotten it.
+
 All else is outside.
 """
 
 from collections import defaultdict
 import json
+import time
 
 import messages
 
 # Nanoseconds in which the end of a connection may hide an answer that the server has written.
 ANSWER = 300_000_000
+
+
+# Nanoseconds: `ledger.remember`, a day.
+REMEMBERED = 86_400_000_000_000
+# Of ids: Crockford's base 32.
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Acceptance:
@@ -31,6 +42,7 @@ class Acceptance:
 class Account:
     def __init__(self, lab):
         self.lab = lab
+        self.offset = time.time_ns() - messages.now()
         self.told, self.refused, self.begun, self.heard = {}, {}, {}, defaultdict(list)
         for moment, event, number, attempt, *words in messages.lines(lab.directory / "sender.log"):
             number = int(number)
@@ -66,6 +78,13 @@ class Account:
                     yield json.loads(line)
                 except ValueError:
                     continue
+
+    def begun_at(self, transaction):
+        """When a transaction began, by the clock of the logs: its id starts with the time."""
+        value = 0
+        for letter in transaction:
+            value = value * 32 + DIGITS.index(letter)
+        return (value >> 15) * 1_000_000 - self.offset
 
     # Lost
 
@@ -108,19 +127,23 @@ class Account:
                 return "only the server knew"
             if killed and name in killed[0].spool:
                 return "only the server knew"
+            # A notice is stored before it is noted in the message that it is about.
+            noted = self.deaths("gateway", 0, second.moment)
+            if first.kind != "message" and any({name, first.transaction} <= death.spool for death in noted):
+                return "the notice came before the note"
             return "only the server knew" if lost_answer else None
         if lost_answer and not self.said.get(first.transaction, "").startswith("2"):
             return "only the server knew"
-        # Ids rise with time: this is the older transaction. Its gateway was killed when it had passed everything on, and the server
-        # took the message after that.
-        if second.transaction < first.transaction and second.transaction not in self.said:
-            earlier = self.deaths("gateway", 0, second.moment)
-            if earlier and not any(second.transaction in death.ledger for death in earlier):
-                return "only the server knew"
-        # What the gateway had written down must have prevented the second one.
+        # What the gateway had written down must have prevented the second one. A server may take what a gateway had passed on
+        # before it was killed after that, and even after the retry.
+        for passed in (first, *([second] if second.transaction < first.transaction else [])):
+            if passed.transaction not in self.said:
+                killed = self.deaths("gateway", self.begun_at(passed.transaction), second.moment)
+                if killed and not any(passed.transaction in death.ledger for death in killed):
+                    return "only the server knew"
+        if any(abs(self.begun_at(one.transaction) - one.moment) > REMEMBERED for one in (first, second)):
+            return "the clock had jumped"
         has_said = self.said.get(first.transaction, "").startswith("2")
-        if killed and not has_said and first.transaction not in killed[0].ledger:
-            return "only the server knew"
         if has_said and any(
             first.moment < moment < death.moment
             for death in self.deaths("client", first.moment, second.moment)

@@ -411,7 +411,8 @@ def errors(run):
     """Calls fail, once and for a while. The gateway says 4xx or hangs up, and serves on when they work again."""
     for part, settings in (("spool", {"away": "spool"}), ("hold", {"subject": "hold this", "rules": HOLD}), ("forward", {})):
         with run.lab(part, **settings) as lab:
-            lab.board["large"] = 1
+            # What waits grows while the server is away.
+            lab.board["pause"] = 20_000
             if part != "spool":
                 lab.start_server()
             lab.start_gateway()
@@ -473,6 +474,7 @@ def clock(run):
             file.write(f'spool: {{relay: ["127.0.0.1:{lab.server_port}"]}}\n')
         lab.start_gateway()
         lab.wait_for(lab.is_listening, "the gateway does not listen")
+        lab.board["pause"] = 20_000
         lab.start_sender()
         time.sleep(0.5)
         for days in (10, 0, -10, 0, 10, -10, 0):
