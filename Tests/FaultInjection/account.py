@@ -25,6 +25,18 @@ import messages
 
 # Nanoseconds in which the end of a connection may hide an answer that the server has written.
 ANSWER = 300_000_000
+# Nanoseconds that a transaction takes at most: one whose id says that it began earlier has a clock that was put wrong.
+TRANSACTION = 60_000_000_000
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def began(acceptance):
+    """When its transaction began. Its gateway may be dead when the server reads the last octets that it had sent."""
+    milliseconds = 0
+    for digit in acceptance.transaction[:9]:
+        milliseconds = milliseconds * 32 + DIGITS.index(digit)
+    moment = milliseconds * 1_000_000 - (time.time_ns() - messages.now())
+    return moment if 0 <= acceptance.moment - moment < TRANSACTION else acceptance.moment
 
 
 # Nanoseconds: `ledger.remember`, a day.
@@ -119,7 +131,8 @@ class Account:
             return "only the server knew"
         lost_answer = self.deaths("server", first.moment, first.answered + ANSWER)
         name = first.transaction if first.kind == "message" else f"{first.transaction}: {first.kind}"
-        killed = self.deaths("gateway", first.moment, second.moment)
+        # The first of them ended the gateway that had begun it.
+        killed = self.deaths("gateway", began(first), second.moment)
         released = self.deaths("release", first.moment, second.moment)
         if first.transaction == second.transaction:
             # From the spool or the quarantine, again.
