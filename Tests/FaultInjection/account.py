@@ -25,24 +25,27 @@ import messages
 
 # Nanoseconds in which the end of a connection may hide an answer that the server has written.
 ANSWER = 300_000_000
+# Nanoseconds in which a server reads the last octets of a gateway that is dead by then.
+LATE = 500_000_000
 # Nanoseconds that a transaction takes at most: one whose id says that it began earlier has a clock that was put wrong.
 TRANSACTION = 60_000_000_000
+# Nanoseconds: `ledger.remember`, a day.
+REMEMBERED = 86_400_000_000_000
+# Of ids: Crockford's base 32; the first nine are milliseconds.
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def age(acceptance):
+    """Nanoseconds since its transaction began, by the wall clock of then."""
+    milliseconds = 0
+    for digit in acceptance.transaction[:9]:
+        milliseconds = milliseconds * 32 + DIGITS.index(digit)
+    return acceptance.moment - milliseconds * 1_000_000 + time.time_ns() - messages.now()
 
 
 def began(acceptance):
     """When its transaction began. Its gateway may be dead when the server reads the last octets that it had sent."""
-    milliseconds = 0
-    for digit in acceptance.transaction[:9]:
-        milliseconds = milliseconds * 32 + DIGITS.index(digit)
-    moment = milliseconds * 1_000_000 - (time.time_ns() - messages.now())
-    return moment if 0 <= acceptance.moment - moment < TRANSACTION else acceptance.moment
-
-
-# Nanoseconds: `ledger.remember`, a day.
-REMEMBERED = 86_400_000_000_000
-# Of ids: Crockford's base 32.
-DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    return acceptance.moment - age(acceptance) if 0 <= age(acceptance) < TRANSACTION else acceptance.moment
 
 
 class Acceptance:
@@ -54,7 +57,6 @@ class Acceptance:
 class Account:
     def __init__(self, lab):
         self.lab = lab
-        self.offset = time.time_ns() - messages.now()
         self.told, self.refused, self.begun, self.heard = {}, {}, {}, defaultdict(list)
         for moment, event, number, attempt, *words in messages.lines(lab.directory / "sender.log"):
             number = int(number)
@@ -91,13 +93,6 @@ class Account:
                 except ValueError:
                     continue
 
-    def begun_at(self, transaction):
-        """When a transaction began, by the clock of the logs: its id starts with the time."""
-        value = 0
-        for letter in transaction:
-            value = value * 32 + DIGITS.index(letter)
-        return (value >> 15) * 1_000_000 - self.offset
-
     # Lost
 
     def lost(self, kept=lambda number, recipient: False):
@@ -131,14 +126,14 @@ class Account:
             return "only the server knew"
         lost_answer = self.deaths("server", first.moment, first.answered + ANSWER)
         name = first.transaction if first.kind == "message" else f"{first.transaction}: {first.kind}"
-        # The first of them ended the gateway that had begun it.
-        killed = self.deaths("gateway", began(first), second.moment)
+        killed = self.deaths("gateway", first.moment, second.moment)
         released = self.deaths("release", first.moment, second.moment)
         if first.transaction == second.transaction:
             # From the spool or the quarantine, again.
             if released and name in released[0].releasing:
                 return "only the server knew"
-            if killed and name in killed[0].spool:
+            late = self.deaths("gateway", first.moment - LATE, first.moment)
+            if any(name in death.spool for death in late[-1:] + killed[:1]):
                 return "only the server knew"
             # A notice is stored before it is noted in the message that it is about.
             noted = self.deaths("gateway", 0, second.moment)
@@ -151,10 +146,10 @@ class Account:
         # before it was killed after that, and even after the retry.
         for passed in (first, *([second] if second.transaction < first.transaction else [])):
             if passed.transaction not in self.said:
-                killed = self.deaths("gateway", self.begun_at(passed.transaction), second.moment)
+                killed = self.deaths("gateway", began(passed), second.moment)
                 if killed and not any(passed.transaction in death.ledger for death in killed):
                     return "only the server knew"
-        if any(abs(self.begun_at(one.transaction) - one.moment) > REMEMBERED for one in (first, second)):
+        if any(abs(age(one)) > REMEMBERED for one in (first, second)):
             return "the clock had jumped"
         has_said = self.said.get(first.transaction, "").startswith("2")
         if has_said and any(
