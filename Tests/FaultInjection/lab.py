@@ -1,5 +1,6 @@
 """The gateway, its clients and its mail server as processes that can be killed at any time, and what happened to them."""
 
+import ctypes
 import json
 import os
 import select
@@ -38,6 +39,12 @@ class Death:
     ledger: set = field(default_factory=set)
     spool: set = field(default_factory=set)
     releasing: set = field(default_factory=set)
+
+
+def die_with_parent():
+    """For a child, at its begin: no process of the harness stays when the harness itself is killed."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port():
@@ -119,6 +126,7 @@ class Lab:
     def fork(self, body, name):
         child = os.fork()
         if child == 0:
+            die_with_parent()
             try:
                 body(getattr(self, name + "_port", self.port), self.directory / f"{name}.log", self.board, self.subject)
                 os._exit(0)
@@ -167,7 +175,9 @@ class Lab:
     def start_gateway(self):
         command = [str(self.program), "serve", "--config", str(self.directory / "outpost.yaml")]
         with open(self.directory / "gateway.log", "ab") as log:
-            self.gateway = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment())
+            self.gateway = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), preexec_fn=die_with_parent
+            )
 
     def wait_for_end(self, seconds):
         """True when the gateway has ended; it is reaped then."""
@@ -286,6 +296,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self.environment(is_faulty),
+            preexec_fn=die_with_parent,
         )
 
     def held(self, is_live=False):

@@ -14,13 +14,12 @@ extension IntegrationTests {
         .enabled(if: isPossible, "needs a C compiler (cc, gcc or clang) and python3")
     )
     struct FaultInjection {
-        /// Each with about so many kills, so that every series has its share of the time. `notices` waits for pauses between attempts
-        /// that grow with the kills, and is for the long run.
+        /// Each with about so many kills, so that every series has its share of the time.
         @Test(
             "nothing is lost, and nothing doubled outside the window",
             arguments: [
-                ("forward", 60), ("hold", 50), ("spool", 60), ("downstream", 40), ("client", 40), ("scanner", 3), ("errors", 24),
-                ("full", 1), ("power", 1),
+                ("forward", 60), ("hold", 50), ("spool", 60), ("notices", 30), ("downstream", 40), ("client", 40), ("scanner", 3),
+                ("errors", 24), ("full", 1), ("power", 1),
             ]
         )
         func series(name: String, kills: Int) throws {

@@ -91,7 +91,9 @@ public final class ChildProgram: Sendable {
         process.standardError = try FileHandle(forWritingTo: URL(filePath: names[2]))
         try process.run()
         guard Wait.isTrue(within: limit, { !process.isRunning }) else {
-            kill(process.processIdentifier, SIGKILL)
+            // It may have children of its own, and must have the time to end them: while they live, Foundation does not see its end.
+            kill(process.processIdentifier, SIGTERM)
+            if !Wait.isTrue(within: .seconds(10), { !process.isRunning }) { kill(process.processIdentifier, SIGKILL) }
             throw Failure("\(path) \(arguments.joined(separator: " ")) did not end within \(limit)")
         }
         let text = names.map { String(decoding: FileManager.default.contents(atPath: $0) ?? Data(), as: UTF8.self) }
