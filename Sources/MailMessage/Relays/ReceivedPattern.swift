@@ -75,6 +75,19 @@ struct OctetClass: Sendable {
         }
     }
 
+    init(_ octets: [UInt8]) {
+        for octet in octets { self.insert(octet) }
+    }
+
+    private mutating func insert(_ octet: UInt8) {
+        if octet < 0x80 { self.low |= 1 << UInt128(octet) } else { self.high |= 1 << UInt128(octet & 0x7f) }
+    }
+
+    mutating func formUnion(_ other: OctetClass) {
+        self.low |= other.low
+        self.high |= other.high
+    }
+
     func contains(_ octet: UInt8) -> Bool {
         (octet < 0x80 ? self.low : self.high) >> UInt128(octet & 0x7f) & 1 != 0
     }
@@ -114,10 +127,13 @@ struct ReceivedMatcher {
         self.reset()
         guard self.hasTexts(of: pattern) else { return nil }
         var index = start
+        let openings = pattern.first.flatMap(ReceivedMatcher.openings)
         while index <= self.line.count {
             if case .text(let text)? = pattern.first {
                 guard let next = self.next(text, from: index) else { return nil }
                 index = next
+            } else if let openings {
+                while index < self.line.count, !openings.contains(self.line[index]) { index += 1 }
             }
             if self.mayBegin(pattern.first, at: index), let end = self.match(pattern[...], at: index) { return index..<end }
             index += 1
@@ -260,6 +276,24 @@ struct ReceivedMatcher {
         }
         if let slot, let saved { self.captures[slot.rawValue] = saved }
         return nil
+    }
+
+    /// The octets that a piece may begin with; nil when any will do, or none.
+    private static func openings(of element: ReceivedPattern) -> OctetClass? {
+        switch element {
+        case .text(let text): return text.first.map { OctetClass([$0]) }
+        case .caseless(let text): return text.first.map { OctetClass($0.isLetter ? [$0, $0 ^ 0x20] : [$0]) }
+        case .run(_, let set, let counts): return counts.lowerBound > 0 ? set : nil
+        case .capture(_, let group): return group.first.flatMap(self.openings)
+        case .oneOf(let groups):
+            var union = OctetClass([])
+            for group in groups {
+                guard let openings = group.first.flatMap(self.openings) else { return nil }
+                union.formUnion(openings)
+            }
+            return union
+        case .words, .ip, .loopback, .captured, .anything, .optional, .not, .boundary, .end: return nil
+        }
     }
 
     /// Says quickly that there is no use in trying: most tries end at the first octet.
