@@ -97,9 +97,35 @@ struct OctetClass: Sendable {
     static let digits = OctetClass(\.isDigit)
 }
 
+/// The octets that stand side by side in a line, letters in either case, told with some that do not.
+private struct OctetPairs {
+    private var bits: SIMD16<UInt64> = .zero
+
+    init(_ line: [UInt8]) {
+        for index in line.indices.dropFirst() {
+            let place = OctetPairs.place(line[index - 1], line[index])
+            self.bits[place >> 6] |= 1 << UInt64(place & 63)
+        }
+    }
+
+    /// False: the text is not there.
+    func mayHave(_ text: [UInt8]) -> Bool {
+        for index in text.indices.dropFirst() {
+            let place = OctetPairs.place(text[index - 1], text[index])
+            if self.bits[place >> 6] >> UInt64(place & 63) & 1 == 0 { return false }
+        }
+        return true
+    }
+
+    private static func place(_ first: UInt8, _ second: UInt8) -> Int {
+        (Int(first.lowercased) * 31 + Int(second.lowercased)) & 1_023
+    }
+}
+
 /// Holds patterns against one line; what was found stays until the next pattern is tried.
 struct ReceivedMatcher {
     let line: [UInt8]
+    private let pairs: OctetPairs
     private var captures = [Range<Int>?](repeating: nil, count: ReceivedPattern.Slot.allCases.count)
     private var steps = 0
 
@@ -109,6 +135,7 @@ struct ReceivedMatcher {
 
     init(_ line: [UInt8]) {
         self.line = line
+        self.pairs = OctetPairs(line)
     }
 
     subscript(slot: ReceivedPattern.Slot) -> [UInt8]? { self.captures[slot.rawValue].map { Array(self.line[$0]) } }
@@ -145,7 +172,15 @@ struct ReceivedMatcher {
 
     /// Whether the texts that the pattern cannot do without are somewhere in the line: a cheap look that spares most tries.
     private func hasTexts(of pattern: [ReceivedPattern]) -> Bool {
-        for case .text(let text) in pattern where self.next(text, from: 0) == nil { return false }
+        for element in pattern {
+            switch element {
+            case .text(let text): guard self.pairs.mayHave(text), self.next(text, from: 0) != nil else { return false }
+            case .caseless(let text): guard self.pairs.mayHave(text) else { return false }
+            case .oneOf(let groups): guard groups.contains(where: self.hasTexts) else { return false }
+            case .capture(_, let group): guard self.hasTexts(of: group) else { return false }
+            case .words, .run, .ip, .loopback, .captured, .anything, .optional, .not, .boundary, .end: break
+            }
+        }
         return true
     }
 

@@ -5,6 +5,8 @@ final class MetaRule: Sendable {
     let expression: MetaExpression
     /// For each name of the expression the rule, or nil for one that counts as 0.
     let references: [Int?]
+    /// The rules that it asks for.
+    let targets: [Int]
     /// Has a score or an action; another one only serves those that ask for it.
     let isActive: Bool
     /// Has no hit when none of the rules has one, which is so for most metas and most messages.
@@ -14,6 +16,7 @@ final class MetaRule: Sendable {
         self.index = index
         self.expression = expression
         self.references = references
+        self.targets = references.compactMap { $0 }
         self.isActive = isActive
         var stack: [Double] = []
         self.needsHit = expression.evaluate(stack: &stack) { _ in 0 } == 0
