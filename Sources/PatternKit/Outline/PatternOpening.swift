@@ -7,7 +7,7 @@ struct PatternOpening {
     /// Octets from the start that are looked at.
     private static let length = 4
     /// Beginnings that are told apart.
-    private static let maximumCount = 2_000
+    private static let maximumCount = 500
     /// Where more places of a text may be a beginning than this, telling does not pay.
     private static let maximumFrequency = 0.25
 
