@@ -123,17 +123,14 @@ int vectorscan_check(const char *pattern, unsigned flags, unsigned *least, vecto
     return 0;
 }
 
-hs_database_t *vectorscan_compile(const char *const *patterns, const unsigned *flags, unsigned count, vectorscan_error_t *error) {
+hs_database_t *vectorscan_compile(
+    const char *const *patterns, const unsigned *flags, const unsigned *ids, unsigned count, vectorscan_error_t *error) {
     hs_database_t *database = NULL;
     hs_compile_error_t *failure = NULL;
     error->expression = -1;
     if (!vectorscan_is_available()) return NULL;
-    unsigned *ids = malloc(count * sizeof *ids);
-    if (ids == NULL) return NULL;
-    for (unsigned index = 0; index < count; index++) ids[index] = index;
     // No platform: that of this machine.
     hs_error_t status = library.compile_multi(patterns, flags, ids, count, HS_MODE_BLOCK, NULL, &database, &failure);
-    free(ids);
     if (status == HS_SUCCESS) return database;
     report(failure, error);
     return NULL;

@@ -24,7 +24,9 @@ package struct Opinion: Sendable {
 package final class OfflineJudge: Sendable {
     private let snapshot: GatewaySnapshot
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let threads = NIOThreadPool(numberOfThreads: 1)
+    /// Messages that are worth judging at once.
+    package let width: Int
+    private let threads: NIOThreadPool
     private let scanner: ScannerSlot
     private let inspector: MessageInspector
     private let lists: SenderGate
@@ -35,6 +37,8 @@ package final class OfflineJudge: Sendable {
     package init(snapshot: GatewaySnapshot, logger: Logger = Logger(label: "outpost") { _ in SwiftLogNoOpLogHandler() }) throws {
         self.snapshot = snapshot
         self.lists = try StoredLists.offline(snapshot)
+        self.width = snapshot.configuration.limits.inspectionThreads
+        self.threads = NIOThreadPool(numberOfThreads: self.width)
         self.threads.start()
         self.scanner = try ScannerSlot(snapshot.configuration, runDirectory: self.runDirectory, logger: logger)
         self.inspector = MessageInspector(threads: self.threads, scanner: self.scanner, queueLimit: .max)

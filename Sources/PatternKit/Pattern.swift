@@ -55,8 +55,31 @@ package final class Pattern: @unchecked Sendable {
     /// Octets of PCRE2's compiled form, in which counted repeats are written out.
     package let compiledSize: Int
 
+    /// Octets of PCRE2's compiled form from which on it pays to say how matches begin.
+    private static let largeSize = 4_000
+
+    /// - Parameter isUsedOnce: for one text, for which machine code would cost more than it spares.
     /// - Throws: what is wrong with the pattern, and where.
-    package init(_ source: [UInt8], options: PatternOptions = []) throws(PatternError) {
+    package init(_ source: [UInt8], options: PatternOptions = [], isUsedOnce: Bool = false) throws(PatternError) {
+        var code = try Pattern.compile(source, options)
+        if Pattern.size(of: code) >= Pattern.largeSize, !isUsedOnce, !Pattern.hasKnownStart(code),
+            let opening = PatternOpening(source, options: options),
+            let guarded = try? Pattern.compile(opening.lookahead + source, options)
+        {
+            pcre2_code_free_8(code)
+            code = guarded
+        }
+        self.code = code
+        self.source = source
+        self.options = options
+        self.isJITCompiled = !isUsedOnce && pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
+        self.captureCount = Int(Pattern.number(PCRE2_INFO_CAPTURECOUNT, of: code))
+        self.minimumLength = Int(Pattern.number(PCRE2_INFO_MINLENGTH, of: code))
+        self.names = Pattern.names(of: code)
+        self.compiledSize = Pattern.size(of: code)
+    }
+
+    private static func compile(_ source: [UInt8], _ options: PatternOptions) throws(PatternError) -> OpaquePointer {
         var number: Int32 = 0
         var offset = 0
         // PCRE2_NEVER_BACKSLASH_C: \C would read into the middle of a UTF-8 sequence, no rule needs it.
@@ -65,15 +88,18 @@ package final class Pattern: @unchecked Sendable {
         guard let code = pcre2_compile_8(source, source.count, flags, &number, &offset, nil) else {
             throw PatternError(code: number, offset: offset, message: Pattern.message(of: number))
         }
-        self.code = code
-        self.source = source
-        self.options = options
-        self.isJITCompiled = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
-        self.captureCount = Int(Pattern.number(PCRE2_INFO_CAPTURECOUNT, of: code))
-        self.minimumLength = Int(Pattern.number(PCRE2_INFO_MINLENGTH, of: code))
-        self.names = Pattern.names(of: code)
+        return code
+    }
+
+    private static func size(of code: OpaquePointer) -> Int {
         var size = 0
-        self.compiledSize = pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_SIZE), &size) == 0 ? size : 0
+        return pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_SIZE), &size) == 0 ? size : 0
+    }
+
+    /// PCRE2 itself knows where to look for a match: at the start of the text or of lines, or at an octet.
+    private static func hasKnownStart(_ code: OpaquePointer) -> Bool {
+        self.number(PCRE2_INFO_ALLOPTIONS, of: code) & UInt32(PCRE2_ANCHORED) != 0
+            || self.number(PCRE2_INFO_FIRSTCODETYPE, of: code) != 0
     }
 
     package convenience init(_ source: String, options: PatternOptions = []) throws(PatternError) {

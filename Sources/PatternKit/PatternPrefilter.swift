@@ -1,16 +1,28 @@
 import CVectorscan
 
-/// Finds, of many patterns, those that may match a text, in one pass over it (Vectorscan). Whether they do is for PCRE2 to say: a
-/// pattern that is not among the candidates does not match.
+/// Finds, of many patterns, those that may match a text, in few passes over it. Whether they do is for PCRE2 to say: a pattern that
+/// is not among the candidates does not match.
+///
+/// Most patterns are looked for by what all their matches have in them (`PatternOutline`): words, by Vectorscan, which is at its
+/// fastest there, and clues that are no words by `ClueScanner`. Where that would tell too little, Vectorscan takes the pattern itself.
 ///
 /// `@unchecked Sendable`: Vectorscan documents databases as read-only while scanning, so one may serve all threads; the pointer
 /// never changes, and the database is freed once, when the last owner is gone.
 package final class PatternPrefilter: @unchecked Sendable {
-    let database: OpaquePointer
-    /// For each pattern of the database its number among those that were asked for.
-    package let numbers: [Int]
-    /// Patterns that the library cannot take; they are candidates for every text.
+    /// What matches are reported by the numbers of the patterns; nil if nothing is left for the library.
+    let database: OpaquePointer?
+    /// Expressions in the database.
+    let expressionCount: Int
+    let clues: ClueScanner
+    /// Patterns that were asked for.
+    let patternCount: Int
+    /// Patterns that nothing is known of; they are candidates for every text.
     package let unfiltered: [Int]
+
+    /// An outline that costs more is none, in nanoseconds for each octet.
+    private static let maximumCost = 3.0
+    /// Steps of all clues that are no words.
+    private static let maximumSteps = 4_096
 
     /// Whether the library is there and runs on this processor.
     package static var isAvailable: Bool { vectorscan_is_available() != 0 }
@@ -21,52 +33,86 @@ package final class PatternPrefilter: @unchecked Sendable {
         var tune: UInt32 = 0
         var features: UInt64 = 0
         vectorscan_processor(&tune, &features)
-        return "1 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
+        return "2 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
     }
 
-    private init(database: OpaquePointer, numbers: [Int], unfiltered: [Int]) {
+    private init(
+        database: OpaquePointer?,
+        expressionCount: Int,
+        clues: ClueScanner,
+        patternCount: Int,
+        unfiltered: [Int]
+    ) {
         self.database = database
-        self.numbers = numbers
+        self.expressionCount = expressionCount
+        self.clues = clues
+        self.patternCount = patternCount
         self.unfiltered = unfiltered
     }
 
     deinit {
-        vectorscan_free_database(self.database)
+        if let database { vectorscan_free_database(database) }
     }
 
-    /// Compiles a database; for hundreds of patterns this takes seconds.
+    /// Compiles a database; for hundreds of patterns this may take seconds.
     /// - Returns: nil where the library is missing or can take none of the patterns.
     package static func compile(_ patterns: [Pattern]) -> PatternPrefilter? {
         guard self.isAvailable else { return nil }
-        var entries = patterns.enumerated().compactMap { Entry($1, number: $0) }
-        while !entries.isEmpty {
-            var error = vectorscan_error_t()
-            if let database = Entry.compile(entries, &error) {
-                let numbers = entries.map(\.number)
-                let taken = Set(numbers)
-                let unfiltered = patterns.indices.filter { !taken.contains($0) }
-                return PatternPrefilter(database: database, numbers: numbers, unfiltered: unfiltered)
+        var entries: [Entry] = []
+        var clues: [(clue: Clue, number: Int)] = []
+        var steps = 0
+        var unfiltered: Set<Int> = []
+        for (number, pattern) in patterns.enumerated() {
+            if let outline = PatternOutline(pattern), outline.cost <= self.maximumCost,
+                steps + outline.stepCount <= self.maximumSteps
+            {
+                steps += outline.stepCount
+                entries += outline.words.map { Entry(word: $0, number: number) }
+                clues += outline.others.map { ($0, number) }
+            } else if let entry = Entry(pattern, number: number) {
+                entries.append(entry)
+            } else {
+                unfiltered.insert(number)
             }
+        }
+        var database: OpaquePointer?
+        while !entries.isEmpty, database == nil {
+            var error = vectorscan_error_t()
+            database = Entry.compile(entries, &error)
+            if database != nil { break }
             // Some patterns turn out to be too large only when they are put together with others.
             let faulty = Int(error.expression)
             guard entries.indices.contains(faulty) else { return nil }
-            if !entries[faulty].weaken() { entries.remove(at: faulty) }
+            if !entries[faulty].weaken() {
+                unfiltered.insert(entries[faulty].number)
+                entries.remove(at: faulty)
+            }
         }
-        return nil
+        guard unfiltered.count < patterns.count else { return nil }
+        return PatternPrefilter(
+            database: database,
+            expressionCount: entries.count,
+            clues: ClueScanner(clues),
+            patternCount: patterns.count,
+            unfiltered: unfiltered.sorted()
+        )
     }
 
     // MARK: - As octets
 
     /// All of it as octets, for `init(encoded:)` on the same platform; nil if there is no memory.
     package func encoded() -> [UInt8]? {
+        var result: [UInt8] = []
+        let clues = self.clues.encoded()
+        for number in [self.patternCount, self.expressionCount, self.unfiltered.count] + self.unfiltered + [clues.count] {
+            withUnsafeBytes(of: UInt32(number).littleEndian) { result += $0 }
+        }
+        result += clues
+        guard let database else { return result }
         var octets: UnsafeMutablePointer<CChar>?
         var length = 0
-        guard vectorscan_serialize(self.database, &octets, &length) == 0, let octets else { return nil }
+        guard vectorscan_serialize(database, &octets, &length) == 0, let octets else { return nil }
         defer { vectorscan_free_octets(octets) }
-        var result: [UInt8] = []
-        for list in [self.numbers, self.unfiltered] {
-            for number in [list.count] + list { withUnsafeBytes(of: UInt32(number).littleEndian) { result += $0 } }
-        }
         return result + UnsafeRawBufferPointer(start: octets, count: length)
     }
 
@@ -79,25 +125,42 @@ package final class PatternPrefilter: @unchecked Sendable {
             defer { rest = rest.dropFirst(4) }
             return rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
         }
-        func list() -> [Int]? {
-            guard let count = number(), count <= rest.count / 4 else { return nil }
-            return (0..<count).compactMap { _ in number() }
+        guard let patternCount = number(), let expressionCount = number(), let count = number(), count <= rest.count / 4 else {
+            return nil
         }
-        guard let numbers = list(), let unfiltered = list() else { return nil }
-        let database = rest.withUnsafeBytes { buffer -> OpaquePointer? in
-            buffer.assumingMemoryBound(to: CChar.self).baseAddress.flatMap { vectorscan_deserialize($0, buffer.count) }
+        let unfiltered = (0..<count).compactMap { _ in number() }
+        guard let size = number(), size <= rest.count, let clues = ClueScanner(encoded: rest.prefix(size)) else { return nil }
+        rest = rest.dropFirst(size)
+        var database: OpaquePointer?
+        if expressionCount > 0 {
+            database = rest.withUnsafeBytes { buffer -> OpaquePointer? in
+                buffer.assumingMemoryBound(to: CChar.self).baseAddress.flatMap { vectorscan_deserialize($0, buffer.count) }
+            }
+            guard database != nil else { return nil }
         }
-        guard let database else { return nil }
-        self.init(database: database, numbers: numbers, unfiltered: unfiltered)
+        self.init(
+            database: database,
+            expressionCount: expressionCount,
+            clues: clues,
+            patternCount: patternCount,
+            unfiltered: unfiltered
+        )
     }
 }
 
-/// A pattern as Vectorscan takes it.
+/// A pattern, or a word of its outline, as Vectorscan takes it.
 private struct Entry {
     let number: Int
     /// Ended by NUL.
     let source: [CChar]
     var flags: UInt32
+
+    /// - Parameter word: an expression of octets and classes of them.
+    init(word: [UInt8], number: Int) {
+        self.number = number
+        self.source = (word + [0]).map { CChar(bitPattern: $0) }
+        self.flags = UInt32(VECTORSCAN_SINGLEMATCH)
+    }
 
     /// nil for a pattern that cannot be taken: because the library does not know its constructs, or because it matches everywhere.
     init?(_ pattern: Pattern, number: Int) {
@@ -191,6 +254,7 @@ private struct Entry {
 
     static func compile(_ entries: [Entry], _ error: inout vectorscan_error_t) -> OpaquePointer? {
         let flags = entries.map(\.flags)
+        let numbers = entries.map { UInt32($0.number) }
         // The sources one behind the other, so that one buffer holds them all in place.
         let text = entries.flatMap(\.source)
         return text.withUnsafeBufferPointer { buffer in
@@ -199,7 +263,7 @@ private struct Entry {
                 defer { start += entry.source.count }
                 return buffer.baseAddress.map { $0 + start }
             }
-            return vectorscan_compile(sources, flags, UInt32(entries.count), &error)
+            return vectorscan_compile(sources, flags, numbers, UInt32(entries.count), &error)
         }
     }
 }

@@ -4,6 +4,9 @@ import CVectorscan
 package final class PrefilterScanner {
     private var scratch: OpaquePointer?
     private var found: [UInt32] = []
+    /// By pattern: the scan in which it was told last.
+    private var told: [Int] = []
+    private var scans = 0
     /// The text with line feeds behind it.
     private var padded: [UInt8] = []
 
@@ -23,21 +26,40 @@ package final class PrefilterScanner {
     /// Makes the working memory large enough for a prefilter; once, before it is used.
     /// - Returns: false if there is no memory: the prefilter must not be used.
     package func prepare(for prefilter: PatternPrefilter) -> Bool {
-        self.found = Array(repeating: 0, count: max(self.found.count, 2 * prefilter.numbers.count + 16))
-        return vectorscan_prepare(prefilter.database, &self.scratch) == 0
+        self.found = Array(repeating: 0, count: max(self.found.count, prefilter.patternCount + prefilter.expressionCount + 16))
+        self.told = Array(repeating: 0, count: max(self.told.count, prefilter.patternCount))
+        guard let database = prefilter.database else { return true }
+        return vectorscan_prepare(database, &self.scratch) == 0
     }
 
-    /// Calls `candidate` with the number of each pattern that may match, sometimes more than once. The patterns that the prefilter
-    /// could not take are not told.
+    /// Calls `candidate` with the number of each pattern that may match, once. The patterns that the prefilter could not take are
+    /// not told.
     /// - Returns: false if nothing was found out: any pattern may match.
     package func scan(_ text: [UInt8], with prefilter: PatternPrefilter, candidate: (Int) -> Void) -> Bool {
-        guard let scratch, text.count < PrefilterScanner.maximumText else { return false }
+        self.scans += 1
+        func tell(_ number: Int) {
+            guard self.told[number] != self.scans else { return }
+            self.told[number] = self.scans
+            candidate(number)
+        }
+        if let database = prefilter.database {
+            guard let count = self.scan(text, with: database) else { return false }
+            for number in self.found[..<count] { tell(Int(number)) }
+        }
+        prefilter.clues.scan(text, found: tell)
+        return true
+    }
+
+    /// Writes what the library finds to `found`.
+    /// - Returns: how much that is; nil if the scan failed.
+    private func scan(_ text: [UInt8], with database: OpaquePointer) -> Int? {
+        guard let scratch, text.count < PrefilterScanner.maximumText else { return nil }
         self.padded.removeAll(keepingCapacity: true)
         self.padded += text
         self.padded += PrefilterScanner.padding
         let count = self.padded.withUnsafeBytes { buffer in
             vectorscan_scan(
-                prefilter.database,
+                database,
                 buffer.assumingMemoryBound(to: CChar.self).baseAddress,
                 UInt32(buffer.count),
                 scratch,
@@ -45,8 +67,6 @@ package final class PrefilterScanner {
                 UInt32(self.found.count)
             )
         }
-        guard count >= 0 else { return false }
-        for index in 0..<Int(count) { candidate(prefilter.numbers[Int(self.found[index])]) }
-        return true
+        return count >= 0 ? Int(count) : nil
     }
 }

@@ -38,21 +38,12 @@ struct Check: AsyncParsableCommand {
         try await judge.start()
         var refused = false
         var missing = false
-        for file in self.files {
-            guard
-                let bytes = file == "-"
-                    ? try FileHandle.standardInput.readToEnd() ?? Data() : FileManager.default.contents(atPath: file)
-            else {
+        try await self.judgeAll(with: judge) { file, opinion in
+            guard let opinion else {
                 complain("\(file): cannot be read")
                 missing = true
-                continue
+                return
             }
-            let opinion = await judge.judge(
-                [UInt8](bytes),
-                client: self.clientIp.flatMap { IPAddress($0) }.map { ClientIdentity(address: $0, helo: self.helo) },
-                mailFrom: self.mailFrom,
-                recipients: self.rcptTo
-            )
             refused = refused || opinion.decision.disposition == .reject
             let report = CheckReportText(file: file, opinion: opinion)
             say(self.format == .json ? try report.json(subrules: self.subrules) : report.text)
@@ -60,5 +51,38 @@ struct Check: AsyncParsableCommand {
         await judge.stop()
         if missing { throw ExitCode(66) }
         if refused { throw ExitCode(1) }
+    }
+
+    /// Judges several files at once, as a running gateway does (`limits.inspections`).
+    /// - Parameter told: called with each file in the order in which they were named; nil for one that cannot be read.
+    private func judgeAll(with judge: OfflineJudge, told: (String, Opinion?) throws -> Void) async throws {
+        let client = self.clientIp.flatMap { IPAddress($0) }.map { ClientIdentity(address: $0, helo: self.helo) }
+        let (mailFrom, recipients) = (self.mailFrom, self.rcptTo)
+        try await withThrowingTaskGroup(of: (Int, Opinion?).self) { group in
+            var begun = 0
+            var next = 0
+            var early: [Int: Opinion?] = [:]
+            while next < self.files.count {
+                while begun < self.files.count, begun - next < judge.width {
+                    let (number, file) = (begun, self.files[begun])
+                    begun += 1
+                    group.addTask {
+                        guard let bytes = try Self.contents(of: file) else { return (number, nil) }
+                        return (number, await judge.judge(bytes, client: client, mailFrom: mailFrom, recipients: recipients))
+                    }
+                }
+                guard let (number, opinion) = try await group.next() else { return }
+                early[number] = .some(opinion)
+                while let opinion = early.removeValue(forKey: next) {
+                    try told(self.files[next], opinion)
+                    next += 1
+                }
+            }
+        }
+    }
+
+    private static func contents(of file: String) throws -> [UInt8]? {
+        if file == "-" { return try FileHandle.standardInput.readToEnd().map { [UInt8]($0) } ?? [] }
+        return FileManager.default.contents(atPath: file).map { [UInt8]($0) }
     }
 }

@@ -38,8 +38,9 @@ void vectorscan_processor(unsigned *tune, unsigned long long *features);
 /// Checks one pattern. 0 and the least octets that a match can have, or -1 and what is wrong.
 int vectorscan_check(const char *pattern, unsigned flags, unsigned *least, vectorscan_error_t *error);
 
-/// A database for scanning blocks, ids being the indices of the patterns; NULL and what is wrong.
-hs_database_t *vectorscan_compile(const char *const *patterns, const unsigned *flags, unsigned count, vectorscan_error_t *error);
+/// A database for scanning blocks; patterns may share an id. NULL and what is wrong.
+hs_database_t *vectorscan_compile(
+    const char *const *patterns, const unsigned *flags, const unsigned *ids, unsigned count, vectorscan_error_t *error);
 
 void vectorscan_free_database(hs_database_t *database);
 

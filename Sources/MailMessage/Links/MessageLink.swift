@@ -31,10 +31,10 @@ package struct MessageLink: Hashable, Sendable {
 }
 
 /// How links are told.
-package struct LinkReading: Sendable {
+package struct LinkReading {
     package var boundaries = RegistrarBoundaries.standard
     /// What a redirector named by the configuration leads to; nil for other URIs.
-    package var redirection: (@Sendable (_ uri: [UInt8]) -> [UInt8]?)?
+    package var redirection: ((_ uri: [UInt8]) -> [UInt8]?)?
     /// The domains that have signed the message, or say so, count.
     package var includesSigners = true
 

@@ -52,13 +52,16 @@ struct ReceivedParser {
         let from = [UInt8](ascii: "from ")
         guard line.hasPrefix(from, at: line.first == 0x28 ? 1 : 0) else { return nil }
         var matcher = ReceivedMatcher(line)
-        if matcher.find([.boundary, "with local for", .boundary]) != nil { return nil }
+        if matcher.find(self.local) != nil { return nil }
         if matcher.matches(self.bare), let name = matcher[.first], !self.isNumberInBrackets(name) { return nil }
         if let date = matcher.find(self.date) { line.removeSubrange(date) }
         matcher = ReceivedMatcher(line)
-        if let place = matcher.find([")by "]) { line.insert(.space, at: place.lowerBound + 1) }
+        if let place = matcher.find(self.joinedBy) { line.insert(.space, at: place.lowerBound + 1) }
         return line
     }
+
+    private static let local: [ReceivedPattern] = [.boundary, "with local for", .boundary]
+    private static let joinedBy: [ReceivedPattern] = [")by "]
 
     /// Without an address.
     private static let bare: [ReceivedPattern] = [
@@ -84,14 +87,11 @@ struct ReceivedParser {
     // MARK: - What any format has
 
     private mutating func read() -> Outcome {
-        if self.matcher.find([" id ", .optional(["<"]), .run(.first, Self.idOctets, 3..<ReceivedPattern.unbounded)]) != nil {
-            self.relay.id = self.matcher[.first] ?? []
-        }
-        let helo = ReceivedPattern.run(.first, Self.heloOctets, 1..<ReceivedPattern.unbounded)
-        if self.matcher.find([.boundary, "helo=", helo]) != nil || self.matcher.find([.boundary, .hello, " ", helo]) != nil {
+        if self.matcher.find(Self.id) != nil { self.relay.id = self.matcher[.first] ?? [] }
+        if self.matcher.find(Self.heloIs) != nil || self.matcher.find(Self.hello) != nil {
             self.relay.helo = self.matcher[.first] ?? []
         }
-        if self.matcher.find([" by ", .word(.first)]) != nil { self.relay.by = self.matcher[.first] ?? [] }
+        if self.matcher.find(Self.by) != nil { self.relay.by = self.matcher[.first] ?? [] }
         self.relay.authentication = ReceivedAuthentication.method(&self.matcher)
 
         let line = self.matcher.line
@@ -113,6 +113,14 @@ struct ReceivedParser {
         if self.relay.ip.isEmpty, self.matcher.find(["[", .ip, "]"]) != nil { self.relay.ip = self.matcher[.address] ?? [] }
         return self.relay.ip.isEmpty || self.relay.by.isEmpty ? .unparseable : self.finished()
     }
+
+    private static let id: [ReceivedPattern] = [
+        " id ", .optional(["<"]), .run(.first, idOctets, 3..<ReceivedPattern.unbounded),
+    ]
+    private static let heloIs: [ReceivedPattern] = [.boundary, "helo=", helo]
+    private static let hello: [ReceivedPattern] = [.boundary, .hello, " ", helo]
+    private static let by: [ReceivedPattern] = [" by ", .word(.first)]
+    private static let helo = ReceivedPattern.run(.first, heloOctets, 1..<ReceivedPattern.unbounded)
 
     private static let idOctets = OctetClass { !$0.isSpace && !"<>;".utf8.contains($0) }
     private static let heloOctets = OctetClass { $0.isAlphanumeric || "-.^+_&:=?!@%*$\\/".utf8.contains($0) }

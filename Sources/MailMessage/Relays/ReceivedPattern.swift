@@ -75,6 +75,19 @@ struct OctetClass: Sendable {
         }
     }
 
+    init(_ octets: [UInt8]) {
+        for octet in octets { self.insert(octet) }
+    }
+
+    private mutating func insert(_ octet: UInt8) {
+        if octet < 0x80 { self.low |= 1 << UInt128(octet) } else { self.high |= 1 << UInt128(octet & 0x7f) }
+    }
+
+    mutating func formUnion(_ other: OctetClass) {
+        self.low |= other.low
+        self.high |= other.high
+    }
+
     func contains(_ octet: UInt8) -> Bool {
         (octet < 0x80 ? self.low : self.high) >> UInt128(octet & 0x7f) & 1 != 0
     }
@@ -84,9 +97,35 @@ struct OctetClass: Sendable {
     static let digits = OctetClass(\.isDigit)
 }
 
+/// The octets that stand side by side in a line, letters in either case, told with some that do not.
+private struct OctetPairs {
+    private var bits: SIMD16<UInt64> = .zero
+
+    init(_ line: [UInt8]) {
+        for index in line.indices.dropFirst() {
+            let place = OctetPairs.place(line[index - 1], line[index])
+            self.bits[place >> 6] |= 1 << UInt64(place & 63)
+        }
+    }
+
+    /// False: the text is not there.
+    func mayHave(_ text: [UInt8]) -> Bool {
+        for index in text.indices.dropFirst() {
+            let place = OctetPairs.place(text[index - 1], text[index])
+            if self.bits[place >> 6] >> UInt64(place & 63) & 1 == 0 { return false }
+        }
+        return true
+    }
+
+    private static func place(_ first: UInt8, _ second: UInt8) -> Int {
+        (Int(first.lowercased) * 31 + Int(second.lowercased)) & 1_023
+    }
+}
+
 /// Holds patterns against one line; what was found stays until the next pattern is tried.
 struct ReceivedMatcher {
     let line: [UInt8]
+    private let pairs: OctetPairs
     private var captures = [Range<Int>?](repeating: nil, count: ReceivedPattern.Slot.allCases.count)
     private var steps = 0
 
@@ -96,6 +135,7 @@ struct ReceivedMatcher {
 
     init(_ line: [UInt8]) {
         self.line = line
+        self.pairs = OctetPairs(line)
     }
 
     subscript(slot: ReceivedPattern.Slot) -> [UInt8]? { self.captures[slot.rawValue].map { Array(self.line[$0]) } }
@@ -114,10 +154,13 @@ struct ReceivedMatcher {
         self.reset()
         guard self.hasTexts(of: pattern) else { return nil }
         var index = start
+        let openings = pattern.first.flatMap(ReceivedMatcher.openings)
         while index <= self.line.count {
             if case .text(let text)? = pattern.first {
                 guard let next = self.next(text, from: index) else { return nil }
                 index = next
+            } else if let openings {
+                while index < self.line.count, !openings.contains(self.line[index]) { index += 1 }
             }
             if self.mayBegin(pattern.first, at: index), let end = self.match(pattern[...], at: index) { return index..<end }
             index += 1
@@ -129,7 +172,15 @@ struct ReceivedMatcher {
 
     /// Whether the texts that the pattern cannot do without are somewhere in the line: a cheap look that spares most tries.
     private func hasTexts(of pattern: [ReceivedPattern]) -> Bool {
-        for case .text(let text) in pattern where self.next(text, from: 0) == nil { return false }
+        for element in pattern {
+            switch element {
+            case .text(let text): guard self.pairs.mayHave(text), self.next(text, from: 0) != nil else { return false }
+            case .caseless(let text): guard self.pairs.mayHave(text) else { return false }
+            case .oneOf(let groups): guard groups.contains(where: self.hasTexts) else { return false }
+            case .capture(_, let group): guard self.hasTexts(of: group) else { return false }
+            case .words, .run, .ip, .loopback, .captured, .anything, .optional, .not, .boundary, .end: break
+            }
+        }
         return true
     }
 
@@ -260,6 +311,24 @@ struct ReceivedMatcher {
         }
         if let slot, let saved { self.captures[slot.rawValue] = saved }
         return nil
+    }
+
+    /// The octets that a piece may begin with; nil when any will do, or none.
+    private static func openings(of element: ReceivedPattern) -> OctetClass? {
+        switch element {
+        case .text(let text): return text.first.map { OctetClass([$0]) }
+        case .caseless(let text): return text.first.map { OctetClass($0.isLetter ? [$0, $0 ^ 0x20] : [$0]) }
+        case .run(_, let set, let counts): return counts.lowerBound > 0 ? set : nil
+        case .capture(_, let group): return group.first.flatMap(self.openings)
+        case .oneOf(let groups):
+            var union = OctetClass([])
+            for group in groups {
+                guard let openings = group.first.flatMap(self.openings) else { return nil }
+                union.formUnion(openings)
+            }
+            return union
+        case .words, .ip, .loopback, .captured, .anything, .optional, .not, .boundary, .end: return nil
+        }
     }
 
     /// Says quickly that there is no use in trying: most tries end at the first octet.

@@ -4,11 +4,11 @@ extension RuleEvaluator {
     func runMetas(_ metas: [MetaRule], _ budget: EvaluationBudget) -> Bool {
         for meta in metas where !self.tally.isOff(meta.index) {
             guard budget.spend(0) else { return false }
-            guard !self.tally.hasUnknown(among: meta.references) else {
+            guard !self.tally.hasUnknown(among: meta.targets) else {
                 self.tally.setUnknown(meta.index)
                 continue
             }
-            if meta.needsHit, !self.hasHit(among: meta.references) { continue }
+            if meta.needsHit, !self.tally.hasHit(among: meta.targets) { continue }
             let value = meta.expression.evaluate(stack: &self.stack) { name in
                 meta.references[name].map { self.tally.values[$0] } ?? 0
             }
@@ -19,20 +19,15 @@ extension RuleEvaluator {
                 continue
             }
             // A hit is at least one hit, also for an expression below zero.
-            self.hit(meta.index, value: value <= 0 ? 1 : value, self.places(of: meta.references))
+            self.hit(meta.index, value: value <= 0 ? 1 : value, self.places(of: meta.targets))
         }
         return true
     }
 
-    private func hasHit(among references: [Int?]) -> Bool {
-        for case let index? in references where self.tally.values[index] != 0 { return true }
-        return false
-    }
-
     /// A meta points to the first place of each rule it asks for.
-    private func places(of references: [Int?]) -> [MatchPlace] {
+    private func places(of targets: [Int]) -> [MatchPlace] {
         var found: [MatchPlace] = []
-        for case let index? in references {
+        for index in targets {
             guard let first = self.tally.firstPlace(of: index), !found.contains(first) else { continue }
             found.append(first)
             if found.count == RuleTally.maximumPlaces { break }

@@ -46,7 +46,7 @@ package final class RuleEvaluator {
         goal: EvaluationGoal = .complete,
         isTimeUp: @escaping () -> Bool = { false }
     ) -> RuleFindings {
-        self.ruleSet.settings.prepare(text)
+        self.ruleSet.settings.prepare(text, self.matcher)
         let views = MessageViews(
             MessageSubject(text: text, envelope: envelope, settings: self.ruleSet.settings),
             envelope: envelope

@@ -104,6 +104,9 @@ final class MessageSubject: RuleSubject {
     private(set) lazy var relays = self.settings.relays.path(of: self.message, self.envelope)
     private let envelope: Envelope
     private let settings: FunctionSettings
+    /// Decoding is dear, and many rules ask for the same fields.
+    private lazy var all: [SubjectField] = self.message.headerFields.map(self.field)
+    private var fieldsByName: [String: [SubjectField]] = [:]
 
     init(text: MessageText, envelope: Envelope, settings: FunctionSettings) {
         self.text = text
@@ -125,12 +128,13 @@ final class MessageSubject: RuleSubject {
     }
 
     func fields(named name: String) -> [SubjectField] {
-        self.message.fields(named: name).map(self.field)
+        if let known = self.fieldsByName[name] { return known }
+        let fields = self.message.fields(named: name).map(self.field)
+        self.fieldsByName[name] = fields
+        return fields
     }
 
-    func allFields() -> [SubjectField] {
-        self.message.headerFields.map(self.field)
-    }
+    func allFields() -> [SubjectField] { self.all }
 
     func decodingWords(_ bytes: [UInt8]) -> [UInt8] {
         FilterField.decode(bytes, named: [])

@@ -68,9 +68,9 @@ struct RuleTally {
         self.hasUnknown = true
     }
 
-    func hasUnknown(among rules: [Int?]) -> Bool {
-        self.hasUnknown && rules.contains { $0.map { self.isUnknown[$0] } ?? false }
-    }
+    func hasUnknown(among rules: [Int]) -> Bool { self.hasUnknown && rules.contains { self.isUnknown[$0] } }
+
+    func hasHit(among rules: [Int]) -> Bool { rules.contains { self.values[$0] != 0 } }
 
     func places(of rule: Int) -> [MatchPlace] { self.places[rule] ?? [] }
 

@@ -17,6 +17,8 @@ final class EvalContext {
     let budget: EvaluationBudget
 
     private var facts: [ObjectIdentifier: Any] = [:]
+    /// By selector.
+    private var headerValues: [String: [[UInt8]]] = [:]
 
     init(
         text: MessageText,
@@ -64,7 +66,10 @@ final class EvalContext {
 
     /// One text for each field, address or name: what `header` runs together.
     func headers(_ selector: String) -> [[UInt8]] {
-        (try? HeaderSelector(selector)).map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
+        if let known = self.headerValues[selector] { return known }
+        let values = (try? HeaderSelector(selector)).map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
+        self.headerValues[selector] = values
+        return values
     }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.

@@ -27,11 +27,10 @@ package struct EvaluationSettings: Sendable {
     }
 
     /// Where a redirector leads that a URI names; nil if it is none.
-    var redirection: (@Sendable ([UInt8]) -> [UInt8]?)? {
+    func redirection(_ matcher: PatternMatcher) -> (([UInt8]) -> [UInt8]?)? {
         guard !self.redirectors.isEmpty else { return nil }
         let redirectors = self.redirectors
         return { uri in
-            let matcher = PatternMatcher()
             for pattern in redirectors {
                 guard case .match = matcher.search(pattern, in: uri), let target = matcher.capture(1) else { continue }
                 // What has no dot is no host.

@@ -1,4 +1,5 @@
 import MailMessage
+import PatternKit
 
 /// Settings of rule files as the families of functions read them, made once for a rule set.
 package struct FunctionSettings: Sendable {
@@ -40,9 +41,9 @@ package struct FunctionSettings: Sendable {
     }
 
     /// Has a message's links told as the files want it; to be done before they are first asked for.
-    func prepare(_ text: MessageText) {
+    func prepare(_ text: MessageText, _ matcher: PatternMatcher) {
         text.linkReading.boundaries = self.registrars
-        text.linkReading.redirection = self.evaluation.redirection
+        text.linkReading.redirection = self.evaluation.redirection(matcher)
         text.linkReading.includesSigners = self.evaluation.includesSigners
     }
 

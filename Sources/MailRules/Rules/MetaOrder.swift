@@ -1,10 +1,12 @@
-/// A meta with the rules behind its names.
-struct MetaRule: Sendable {
+/// A meta with the rules behind its names. A class, so that going through all of them copies none.
+final class MetaRule: Sendable {
     /// Of the rule in the rule set.
     let index: Int
     let expression: MetaExpression
     /// For each name of the expression the rule, or nil for one that counts as 0.
     let references: [Int?]
+    /// The rules that it asks for.
+    let targets: [Int]
     /// Has a score or an action; another one only serves those that ask for it.
     let isActive: Bool
     /// Has no hit when none of the rules has one, which is so for most metas and most messages.
@@ -14,6 +16,7 @@ struct MetaRule: Sendable {
         self.index = index
         self.expression = expression
         self.references = references
+        self.targets = references.compactMap { $0 }
         self.isActive = isActive
         var stack: [Double] = []
         self.needsHit = expression.evaluate(stack: &stack) { _ in 0 } == 0

@@ -72,7 +72,7 @@ struct PatternTemplate: Sendable {
             }
         }
         let perl = PerlPattern(source, options: self.options)
-        return try? Pattern(perl.bytes, options: self.options)
+        return try? Pattern(perl.bytes, options: self.options, isUsedOnce: true)
     }
 
     private static func quoted(_ values: [[UInt8]]) -> [[UInt8]] {

@@ -43,8 +43,9 @@ package final class RuleSet: Sendable {
     package func networkSubjects(of message: ParsedMessage, envelope: Envelope) -> NetworkSubjects? {
         guard !self.network.isEmpty else { return nil }
         let text = self.text(of: message)
-        self.settings.prepare(text)
-        let context = EvalContext(text: text, envelope: envelope, settings: self.settings, matcher: PatternMatcher())
+        let matcher = PatternMatcher()
+        self.settings.prepare(text, matcher)
+        let context = EvalContext(text: text, envelope: envelope, settings: self.settings, matcher: matcher)
         return NetworkSubjects(context, tags: self.network.tags)
     }
 

@@ -36,24 +36,24 @@ struct MIMEFacts {
     private var references = 0
     private var sizes: [(type: [UInt8], octets: Int?)] = []
 
-    init(_ message: FilterMessage, locales: CharsetLocales) {
-        for part in message.depthFirst where !part.type.isEmpty { self.add(part, locales) }
+    init(_ context: EvalContext) {
+        for part in context.filterMessage.depthFirst where !part.type.isEmpty { self.add(part, context) }
         if self.quotedPrintableOctets > 0 {
             self.quotedPrintableRatio = Double(self.escapes) / Double(self.quotedPrintableOctets)
         }
         if self.plainOctets > 0 { self.unicodeRatio = Double(self.references) / Double(self.plainOctets) }
         if self.hasAlternative { self.findRatio() }
-        self.hasMissingBoundary = message.hasUnbalancedBoundary
+        self.hasMissingBoundary = context.filterMessage.hasUnbalancedBoundary
     }
 
-    private mutating func add(_ part: FilterPart, _ locales: CharsetLocales) {
+    private mutating func add(_ part: FilterPart, _ context: EvalContext) {
         let type = FilterContentType(part.contentType)
         let encoding = part.encoding
         let disposition = part.contentDisposition?.map(\.lowercased) ?? []
         let charset = type.charset?.map(\.lowercased)
         if type.type == Names.alternative { self.hasAlternative = true }
         self.count(type.type, encoding, disposition)
-        self.check(charset ?? [], type.type, encoding, disposition, locales)
+        self.check(charset ?? [], type.type, encoding, disposition, context)
         guard part.isLeaf else { return }
 
         let isAttachment = disposition.contains(Names.attachment)
@@ -101,7 +101,7 @@ struct MIMEFacts {
         _ type: [UInt8],
         _ encoding: [UInt8],
         _ disposition: [UInt8],
-        _ locales: CharsetLocales
+        _ context: EvalContext
     ) {
         if type.starts(with: Names.text), encoding.contains(Names.base64),
             charset.isEmpty || Names.asciiNames.contains(where: charset.contains),
@@ -109,17 +109,16 @@ struct MIMEFacts {
         {
             self.hasBase64Text = true
         }
-        if Self.isBadISOName(charset) { self.hasBadISOCharset = true }
+        if Self.isBadISOName(charset, context.matcher) { self.hasBadISOCharset = true }
         guard charset.contains(where: { (0x61...0x7a).contains($0) }) else { return }
         self.charsets.append(charset)
-        if !locales.accepts(charset: charset) { self.hasFarawayCharset = true }
+        if !context.settings.locales.accepts(charset: charset) { self.hasFarawayCharset = true }
     }
 
     /// `iso-…-…` that is no ISO 8859 and no ISO 2022 set.
-    private static func isBadISOName(_ charset: [UInt8]) -> Bool {
+    private static func isBadISOName(_ charset: [UInt8], _ matcher: PatternMatcher) -> Bool {
         let iso = Array("iso-".utf8)
         guard charset.contains(iso) else { return false }
-        let matcher = PatternMatcher()
         guard let isISO = Patterns.isoName, let isKnown = Patterns.knownISOName else { return false }
         return matcher.matches(isISO, charset) && !matcher.matches(isKnown, charset)
     }

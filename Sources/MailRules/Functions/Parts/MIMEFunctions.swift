@@ -54,7 +54,7 @@ enum MIMEFunctions {
     private static let plugin = "MIMEEval"
 
     private static func facts(_ context: EvalContext) -> MIMEFacts {
-        context.facts { MIMEFacts($0.filterMessage, locales: $0.settings.locales) }
+        context.facts { MIMEFacts($0) }
     }
 
     private static func isHTML(_ context: EvalContext) -> Bool {
@@ -93,7 +93,8 @@ enum MIMEFunctions {
     /// Text for readers of other scripts: by its character set, as long as there are octets that need one.
     private static func hasFarawayCharset(_ context: EvalContext) -> EvalOutcome {
         let locales = context.settings.locales
-        guard !locales.acceptsAll, let field = context.header("Content-Type"), let charset = ContentTypeCharset(field).name,
+        guard !locales.acceptsAll, let field = context.header("Content-Type"),
+            let charset = ContentTypeCharset(field, context.matcher).name,
             !locales.accepts(charset: charset)
         else { return false }
         var high = 0
@@ -123,8 +124,7 @@ enum MIMEFunctions {
 struct ContentTypeCharset {
     var name: [UInt8]?
 
-    init(_ field: [UInt8]) {
-        let matcher = PatternMatcher()
+    init(_ field: [UInt8], _ matcher: PatternMatcher) {
         for case let pattern? in Self.patterns {
             guard case .match = matcher.search(pattern, in: field), let range = matcher.capture(1) else { continue }
             self.name = Array(field[range])
@@ -166,9 +166,11 @@ struct CapitalShare {
     }
 
     private static func looksLikeCapitals(_ context: EvalContext) -> Bool {
-        var names = context.facts { MIMEFacts($0.filterMessage, locales: $0.settings.locales) }.charsets
+        var names = context.facts { MIMEFacts($0) }.charsets
             .flatMap { $0.split(whereSeparator: \.isSpaceOctet).map(Array.init) }
-        if let field = context.header("Content-Type"), let name = ContentTypeCharset(field).name { names.append(name) }
+        if let field = context.header("Content-Type"), let name = ContentTypeCharset(field, context.matcher).name {
+            names.append(name)
+        }
         guard let pattern = Self.charsetPattern else { return false }
         return names.contains { context.matcher.matches(pattern, $0) }
     }
