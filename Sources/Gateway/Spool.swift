@@ -69,13 +69,15 @@ final class Spool: Sendable {
         _ record: QuarantineRecord,
         omitting omitted: [Range<Int>],
         isForged: Bool,
+        about: TransactionID? = nil,
         content: MessageContent
     ) async -> RelayMachine.StoreOutcome {
         let message = SpooledMessage(
             record: record,
             omitted: omitted,
             expires: record.received + Int64(self.expireAfter) * 1_000,
-            isForged: isForged
+            isForged: isForged,
+            about: about
         )
         do {
             try await self.store.store(message, content: content)
@@ -100,14 +102,14 @@ final class Spool: Sendable {
         )
     }
 
-    /// Keeps a notice whose id says what it is about.
-    /// - Returns: whether it lies here for good; also when an earlier try had brought it here.
-    func keepNotice(_ record: QuarantineRecord, content: MessageContent) async -> Bool {
-        if case .durable = await self.keep(record, omitting: [], isForged: false, content: content) { return true }
-        // A file without a row, which a crash leaves, is no notice, and must not stand in the way of one until the next sweep.
-        guard let isThere = try? await self.store.hasRow(elseRemoveFileOf: record.id) else { return false }
-        if isThere { return true }
-        if case .durable = await self.keep(record, omitting: [], isForged: false, content: content) { return true }
+    /// Keeps a notice whose id is that of the event it tells of.
+    /// - Returns: whether it lies here for good; also when an earlier try had brought it here, and it has left.
+    func keepNotice(_ record: QuarantineRecord, about message: TransactionID, content: MessageContent) async -> Bool {
+        guard let isMade = try? await self.store.hasMade(record.id, about: message) else { return false }
+        if isMade { return true }
+        if case .durable = await self.keep(record, omitting: [], isForged: false, about: message, content: content) {
+            return true
+        }
         return false
     }
 }

@@ -142,7 +142,7 @@ struct SpoolNotices: Sendable {
             headerFrom: hostname,
             has8Bit: composed.parameters.body == .eightBitMIME
         )
-        guard await self.spool.keepNotice(record, content: .memory(composed.bytes)) else { return false }
+        guard await self.spool.keepNotice(record, about: message.id, content: .memory(composed.bytes)) else { return false }
         self.logger.log(
             .info,
             "sender is told",
@@ -151,7 +151,7 @@ struct SpoolNotices: Sendable {
         return true
     }
 
-    /// The same for the same event of the same message, so that no crash makes two of one.
+    /// The same for the same event of the same message: the spool knows by it which notices were made, and no crash makes two of one.
     private func noticeID(_ message: SpooledMessage, _ notice: DeliveryNotice) -> TransactionID {
         let text = "\(message.id) \(notice.event.rawValue) \(notice.recipients)"
         let digest = SHA256.hash(Array(text.utf8))

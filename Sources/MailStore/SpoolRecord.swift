@@ -39,12 +39,15 @@ package struct SpooledMessage: Hashable, Sendable, DurableRecord {
     package var isDelayReported: Bool
     /// SPF or DMARC says that the sender is somebody else: nobody is told of a failure.
     package var isForged: Bool
+    /// The message whose sender this one tells of it; nil when it is no notice of ours.
+    package var about: TransactionID?
 
     package init(
         record: QuarantineRecord,
         omitted: [Range<Int>] = [],
         expires: Int64,
-        isForged: Bool = false
+        isForged: Bool = false,
+        about: TransactionID? = nil
     ) {
         self.record = record
         self.omitted = omitted
@@ -55,6 +58,7 @@ package struct SpooledMessage: Hashable, Sendable, DurableRecord {
         self.isHeld = false
         self.isDelayReported = false
         self.isForged = isForged
+        self.about = about
     }
 
     package var id: TransactionID { self.record.id }

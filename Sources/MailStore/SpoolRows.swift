@@ -14,6 +14,9 @@ enum SpoolSchema {
             // It is not known; the longest it can be takes nothing from a message's time.
             try database.execute(sql: "UPDATE messages SET held_since = received WHERE held = 1")
         }
+        migrator.registerMigration("what notices were made") { database in
+            try database.execute(sql: self.told)
+        }
         return migrator
     }
 
@@ -59,6 +62,21 @@ enum SpoolSchema {
             UPDATE room SET messages = messages - 1, octets = octets - OLD.octets;
         END;
         """
+
+    /// A notice is written down as made by the transaction that stores it, and stays so when it has left, as long as the message that
+    /// it is about is here and could make it again.
+    private static let told = """
+        ALTER TABLE messages ADD COLUMN about TEXT;
+
+        CREATE TABLE told (
+            message TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            notice TEXT NOT NULL,
+            PRIMARY KEY (message, notice)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER notice_made AFTER INSERT ON messages WHEN EXISTS (SELECT 1 FROM messages WHERE id = NEW.about) BEGIN
+            INSERT OR IGNORE INTO told (message, notice) VALUES (NEW.about, NEW.id);
+        END;
+        """
 }
 
 /// Spooled messages as rows and back.
@@ -68,8 +86,8 @@ enum SpoolRow {
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO messages (id, route, received, expires, next_attempt, attempts, held, delay_reported, forged, \
-                sender_key, policy, reason, score, subject, header_from, octets, content_hash, prefix, omitted, facts) \
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                sender_key, policy, reason, score, subject, header_from, octets, content_hash, prefix, omitted, facts, \
+                about) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
         let arguments: [(any DatabaseValueConvertible)?] = [
@@ -77,7 +95,7 @@ enum SpoolRow {
             message.isHeld, message.isDelayReported, message.isForged, message.senderKey, record.policy, record.reason,
             record.score.isNaN ? 0 : record.score, record.subject, record.headerFrom, octets, Data(record.contentHash),
             Data(record.prefix), message.omitted.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: " "),
-            try StoredFacts(record).encoded(),
+            try StoredFacts(record).encoded(), message.about?.text,
         ]
         try statement.execute(arguments: StatementArguments(arguments))
         let recipients = try database.cachedStatement(
@@ -100,7 +118,8 @@ enum SpoolRow {
                 return ends.count == 2 && ends[0] <= ends[1] ? ends[0]..<ends[1] : nil
             },
             expires: row["expires"],
-            isForged: row["forged"]
+            isForged: row["forged"],
+            about: (row["about"] as String?).flatMap { TransactionID($0) }
         )
         message.nextAttempt = row["next_attempt"]
         message.attempts = row["attempts"]

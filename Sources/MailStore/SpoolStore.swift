@@ -90,14 +90,21 @@ package final class SpoolStore: Sendable {
         }
     }
 
-    /// Whether the message is here; a file without a row is removed. For ids that are given again: nobody may be storing the message
-    /// meanwhile.
-    package func hasRow(elseRemoveFileOf id: TransactionID) async throws -> Bool {
-        let isThere = try await self.pool.read { database in
-            try Bool.fetchOne(database, sql: "SELECT 1 FROM messages WHERE id = ?", arguments: [id.text]) ?? false
+    /// Whether a notice was stored once, though it may have left since. Its id is given again: where it was not, a file that a crash
+    /// left is removed, which would stand in its way. Nobody may be storing the notice meanwhile.
+    package func hasMade(_ notice: TransactionID, about message: TransactionID) async throws -> Bool {
+        let isMade = try await self.pool.read { database in
+            try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM told WHERE message = ? AND notice = ?) \
+                    OR EXISTS (SELECT 1 FROM messages WHERE id = ?)
+                    """,
+                arguments: [message.text, notice.text, notice.text]
+            ) ?? false
         }
-        if !isThere { self.files.remove(id) }
-        return isThere
+        if !isMade { self.files.remove(notice) }
+        return isMade
     }
 
     // MARK: Reading

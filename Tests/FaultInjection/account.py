@@ -9,9 +9,6 @@ A message that the mail server has taken twice is inside a documented window (do
   entry that was on the disk and did not prevent the second delivery is a fault.
 * "the client forgot": the client's process had the reply and was killed before it noted that. Its system closes the connection in
   order, as a client that has heard does.
-
-* "the notice came before the note": a notice to a sender lay in the spool when the gateway was killed, and the message that it is about
-  was not noted as told.
 * "the clock had jumped": by the wall clock a day or more lies between a message and its retry: the ledger has forgotten it.
 
 All else is outside.
@@ -135,10 +132,6 @@ class Account:
             late = self.deaths("gateway", first.moment - LATE, first.moment)
             if any(name in death.spool for death in late[-1:] + killed[:1]):
                 return "only the server knew"
-            # A notice is stored before it is noted in the message that it is about.
-            noted = self.deaths("gateway", 0, second.moment)
-            if first.kind != "message" and any({name, first.transaction} <= death.spool for death in noted):
-                return "the notice came before the note"
             return "only the server knew" if lost_answer else None
         if lost_answer and not self.said.get(first.transaction, "").startswith("2"):
             return "only the server knew"

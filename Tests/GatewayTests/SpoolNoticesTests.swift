@@ -93,19 +93,38 @@ struct SpoolNoticesTests {
         #expect(try await self.noticesInSpool().isEmpty)
     }
 
-    @Test("a file that a crash left under the id of a notice, or of what was given up, is not taken for it")
+    @Test("a file that a crash left under the id of a notice neither is taken for it nor stands in its way")
     func orphans() async throws {
+        let failed = SpoolResult(number: 0, state: .failed, reply: "550 5.1.1 unknown")
+        // The same message elsewhere says which id its notice has.
+        let other = try SpoolNoticesTests()
+        let twin = try await other.spooled(from: "ann@sender.example", notify: [nil])
+        #expect(await other.notices.failed(twin, [failed], reason: "refused"))
+        let id = try #require(try await other.noticesInSpool().first).id
+        let message = try await self.spooled(from: "ann@sender.example", notify: [nil])
+        let orphan = "\(self.directory.path)/data/spool/messages/\(id).eml"
+        #expect(FileManager.default.createFile(atPath: orphan, contents: Data([1])))
+        #expect(await self.notices.failed(message, [failed], reason: "refused"))
+        let notice = try #require(try await self.noticesInSpool().first)
+        #expect(notice.id == id)
+        #expect(try self.spool.store.content(of: notice).bytes().count == notice.record.octets)
+    }
+
+    @Test("a notice that has left is not made again as long as its message is here, and forgotten with it")
+    func left() async throws {
         let message = try await self.spooled(from: "ann@sender.example", notify: [nil])
         let failed = SpoolResult(number: 0, state: .failed, reply: "550 5.1.1 unknown")
         #expect(await self.notices.failed(message, [failed], reason: "refused"))
         let notice = try #require(try await self.noticesInSpool().first)
-        #expect(try await self.spool.store.remove(.ids([notice.id])) == [notice.id])
-        let orphan = "\(self.directory.path)/data/spool/messages/\(notice.id).eml"
-        #expect(FileManager.default.createFile(atPath: orphan, contents: Data([1])))
-        #expect(await self.notices.failed(message, [failed], reason: "refused") == false)
-        try FileManager.default.removeItem(atPath: orphan)
+        #expect(notice.about == message.id)
+        let delivered = SpoolResult(number: 0, state: .delivered, reply: "250 2.0.0 queued")
+        #expect(try await self.spool.store.attempted(notice.id, [delivered], next: 0))
+        // A crash before the message was noted as refused makes it be tried again.
         #expect(await self.notices.failed(message, [failed], reason: "refused"))
-        #expect(try await self.noticesInSpool().count == 1)
+        #expect(try await self.noticesInSpool().isEmpty)
+        #expect(try await self.spool.store.hasMade(notice.id, about: message.id))
+        #expect(try await self.spool.store.attempted(message.id, [failed], next: 0))
+        #expect(try await self.spool.store.hasMade(notice.id, about: message.id) == false)
     }
 
     @Test(

@@ -50,7 +50,7 @@ struct DatabaseSalvage {
         switch self.store {
         case .quarantine:
             [("messages", "rowid"), ("names", "rowid"), ("audit", "rowid"), ("passes", "rowid")]
-        case .spool: [("messages", "rowid"), ("recipients", "message")]
+        case .spool: [("messages", "rowid"), ("recipients", "message"), ("told", "message")]
         }
     }
 
@@ -60,7 +60,7 @@ struct DatabaseSalvage {
             let columns = try target.read { try $0.columns(in: table).map(\.name) }.filter { known.contains($0) }
             guard !columns.isEmpty else { continue }
             let list = columns.joined(separator: ", ")
-            let belongsToMessage = table == "recipients" || table == "names"
+            let belongsToMessage = ["recipients", "told", "names"].contains(table)
             let marks = columns.map { _ in "?" }.joined(separator: ", ")
             let condition = belongsToMessage ? "WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?)" : ""
             let insert = "INSERT OR IGNORE INTO \(table) (\(list)) SELECT \(marks) \(condition)"

@@ -6,7 +6,10 @@ import SystemKit
 extension StoreCheck {
     /// Rows about messages that are not there.
     func strayRows(_ queue: DatabaseQueue) throws -> [StoreProblem] {
-        let table = self.store == .spool ? "recipients" : "names"
+        try (self.store == .spool ? ["recipients", "told"] : ["names"]).flatMap { try self.strayRows(in: $0, queue) }
+    }
+
+    private func strayRows(in table: String, _ queue: DatabaseQueue) throws -> [StoreProblem] {
         let condition = "message NOT IN (SELECT id FROM messages)"
         let count = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table) WHERE \(condition)") ?? 0 }
         guard count > 0 else { return [] }
