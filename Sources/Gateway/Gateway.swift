@@ -61,7 +61,7 @@ package final class Gateway: Sendable {
         try Directory.make(configuration.dataDirectory, owner: CurrentProcess.isRoot ? configuration.runAsUser : nil)
         self.lock = Mutex(try DataDirectoryLock(configuration.dataDirectory, owner: configuration.runAsUser))
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
-        self.services = try GatewayServices(configuration: configuration, logger: logger, observer: observer)
+        self.services = try GatewayServices(configuration: configuration, group: self.group, logger: logger, observer: observer)
         self.gate = ConnectionGate(
             total: configuration.limits.sessions,
             perAddress: configuration.limits.sessionsPerAddress,

@@ -23,11 +23,18 @@ final class GatewayServices: Sendable {
     let rates: RateCounter
     let dmarc: DMARCCounter
     let scanner: ScannerSlot
+    let turns: LoopTurns
     private let threads: NIOThreadPool
     private let slowLane: SlowLane
     private let logger: Logger
 
-    init(configuration: GatewayConfiguration, logger: Logger, observer: TransactionLog.Observer?) throws {
+    /// - Parameter group: where the connections live.
+    init(
+        configuration: GatewayConfiguration,
+        group: any EventLoopGroup,
+        logger: Logger,
+        observer: TransactionLog.Observer?
+    ) throws {
         // Root makes them for the user that the process becomes after binding.
         let owner = CurrentProcess.isRoot ? configuration.runAsUser : nil
         let directories = [
@@ -40,6 +47,7 @@ final class GatewayServices: Sendable {
         // A power failure must not take away a directory in which promises lie.
         try File.synchronizeDirectory(configuration.dataDirectory)
         self.logger = logger
+        self.turns = LoopTurns(group)
         self.log = TransactionLog(logger, observer: observer)
         self.threads = NIOThreadPool(numberOfThreads: configuration.limits.inspectionThreads)
         self.threads.start()

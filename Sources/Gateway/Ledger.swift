@@ -38,6 +38,8 @@ final class Ledger: Sendable {
 
     private struct Visit {
         var passage: Passage
+        let began = ContinuousClock.now
+        /// The client is silent.
         var since = ContinuousClock.now
         var isClientGone = false
         /// Taken, and the reply is on its way.
@@ -100,6 +102,17 @@ final class Ledger: Sendable {
     }
 
     // MARK: - A message
+
+    /// Whether the whole message came from another client, which seems to be there still, before this session began. That client may
+    /// have gone a moment ago, and its end not be seen yet; then this is its retry.
+    func isWith(anotherSince sessionBegan: ContinuousClock.Instant, _ key: [UInt8], _ recipients: [Recipient]) -> Bool {
+        let names = Set(recipients.map(\.forwardPath.folded))
+        return self.state.withLock { state in
+            state.visits[key, default: []].contains {
+                !$0.isClientGone && $0.began < sessionBegan && !$0.passage.recipients.isDisjoint(with: names)
+            }
+        }
+    }
 
     /// What is known of a message without asking the disk.
     /// - Returns: nil when that must be asked: `look` does.

@@ -22,6 +22,7 @@ final class MessageFate {
     private var downstream: DownstreamTransaction?
     private let downstreams: DownstreamPool
     private let eventLoop: any EventLoop
+    private let sessionBegan: ContinuousClock.Instant
     private let stopwatch: Stopwatch
     private let senderQuestion: SenderAuthentication.EnvelopeQuestion?
     private let reputationQuestion: ClientReputation.EnvelopeQuestion?
@@ -47,6 +48,7 @@ final class MessageFate {
         downstream: DownstreamTransaction?,
         downstreams: DownstreamPool,
         eventLoop: any EventLoop,
+        sessionBegan: ContinuousClock.Instant,
         stopwatch: Stopwatch,
         senderQuestion: SenderAuthentication.EnvelopeQuestion?,
         reputationQuestion: ClientReputation.EnvelopeQuestion? = nil
@@ -64,6 +66,7 @@ final class MessageFate {
         self.downstream = downstream
         self.downstreams = downstreams
         self.eventLoop = eventLoop
+        self.sessionBegan = sessionBegan
         self.stopwatch = stopwatch
         self.machine = RelayMachine(
             id: id,
@@ -112,6 +115,18 @@ final class MessageFate {
         self.judgement = judgement
         guard let ledger = self.services.ledger, !judgement.contentHash.isEmpty else { return self.askForRelease(judgement) }
         let key = Ledger.key(self.envelope.reversePath, contentHash: judgement.contentHash)
+        guard ledger.isWith(anotherSince: self.sessionBegan, key, self.envelope.recipients) else {
+            return self.lookUp(key, judgement, in: ledger)
+        }
+        let turns = self.services.turns
+        self.onLoop {
+            await turns.pass()
+        } then: {
+            self.lookUp(key, judgement, in: ledger)
+        }
+    }
+
+    private func lookUp(_ key: [UInt8], _ judgement: Judgement, in ledger: Ledger) {
         let recipients = self.envelope.recipients
         if let standing = ledger.enter(key, recipients) { return self.proceed(judgement, as: standing) }
         self.onLoop {

@@ -42,6 +42,7 @@ final class SessionCoordinator: SMTPSession {
     /// Messages that were taken, while nothing shows that the client knows it.
     private var unheard: [Ledger.Passage] = []
     private var isClientGone = false
+    private let began = ContinuousClock.now
 
     init(
         client: ClientIdentity,
@@ -404,6 +405,7 @@ final class SessionCoordinator: SMTPSession {
             downstream: transaction.downstream,
             downstreams: self.downstreams,
             eventLoop: self.eventLoop,
+            sessionBegan: self.began,
             stopwatch: transaction.stopwatch,
             senderQuestion: transaction.senderQuestion,
             reputationQuestion: transaction.reputationQuestion

@@ -45,7 +45,12 @@ final class MemoryGateway: Sendable {
         self.configuration = configuration
         self.listeners = named.listeners
         self.snapshot = GatewaySnapshot(configuration: configuration, rules: rules)
-        self.services = try GatewayServices(configuration: configuration, logger: logger, observer: nil)
+        self.services = try GatewayServices(
+            configuration: configuration,
+            group: .singletonMultiThreadedEventLoopGroup,
+            logger: logger,
+            observer: nil
+        )
         self.gate = ConnectionGate(total: configuration.limits.sessions, perAddress: configuration.limits.sessionsPerAddress)
         // What the real one asks each downstream server when it starts.
         let greeting = SMTPReply.received(code: 250, lines: ["downstream.example"] + offers)
