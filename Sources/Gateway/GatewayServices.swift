@@ -92,6 +92,11 @@ final class GatewayServices: Sendable {
         self.dmarc.start()
     }
 
+    /// What tells senders what became of their mail.
+    func notices(_ snapshot: GatewaySnapshot) -> SpoolNotices {
+        SpoolNotices(spool: self.spool, quarantine: self.quarantine, snapshot: snapshot, logger: self.logger)
+    }
+
     /// - Throws: when the new virus engine cannot run; the old one stays.
     func reload(from old: GatewayConfiguration, to new: GatewayConfiguration) async throws {
         if old.antivirus != new.antivirus { try await self.scanner.use(new) }

@@ -33,6 +33,8 @@ final class MessageFate {
     /// Through the ledger, while the message is under way; nil: it is not to be known.
     private(set) var passage: Ledger.Passage?
     private var isRecorded = false
+    /// What a server that makes no notices of its own said when it took the message, and somebody asked for one.
+    private var relayed: SMTPReply?
     /// The transaction that has taken this message before.
     private var repeats: TransactionID?
 
@@ -271,6 +273,7 @@ final class MessageFate {
                 self.services.dmarc.count(observation)
             }
             if keepsCopy { self.keepCopy(judgement) }
+            if let accepted = self.relayed { self.tellRelayed(judgement, accepted) }
         }
     }
 
@@ -301,7 +304,10 @@ final class MessageFate {
         ) { outcome in
             switch outcome {
             case .away: self.services.spool.noteAway(self.route.name)
-            case .accepted, .refused: self.services.spool.noteAnswered(self.route.name)
+            case .accepted(let reply):
+                self.services.spool.noteAnswered(self.route.name)
+                if !downstream.offersDSN, self.asksForSuccess { self.relayed = reply }
+            case .refused: self.services.spool.noteAnswered(self.route.name)
             case .unknown, .internalError: break
             }
             self.perform(self.machine.downstreamFinished(outcome))
@@ -324,14 +330,37 @@ final class MessageFate {
         )
     }
 
+    private var asksForSuccess: Bool {
+        self.envelope.recipients.contains { NotifyRequest($0.notify).contains(.success) }
+    }
+
+    /// DSN was offered to the client because the server had it when it was asked last, and it has it no more: whoever asked for a notice
+    /// of success hears from us that the message was passed on (RFC 3461 §5.2.2). After the reply: the message is where it is.
+    private func tellRelayed(_ judgement: Judgement, _ accepted: SMTPReply) {
+        let message = SpooledMessage(
+            record: self.record(judgement, kind: .held, prefix: self.prefix(judgement)),
+            expires: 0,
+            isForged: self.isForged(judgement)
+        )
+        let results = self.envelope.recipients.indices.map {
+            SpoolResult(number: $0, state: .delivered, reply: "\(accepted)")
+        }
+        let notices = self.services.notices(self.snapshot)
+        let content = self.content
+        Task { await notices.relayed(message, results, content: content) }
+    }
+
+    private func isForged(_ judgement: Judgement) -> Bool {
+        SenderStanding(self.envelope.reversePath, judgement.findings.authentication) == .forged
+    }
+
     private func spool(_ judgement: Judgement) {
-        var record = self.record(judgement, kind: .held)
-        record.prefix = self.prefix(judgement)
-        let isForged = SenderStanding(self.envelope.reversePath, judgement.findings.authentication) == .forged
+        let record = self.record(judgement, kind: .held, prefix: self.prefix(judgement))
+        let isForged = self.isForged(judgement)
         let content = self.content
         let omitted = judgement.forgedFields
         let spool = self.services.spool
-        self.onLoop { [record] in
+        self.onLoop {
             await spool.keep(record, omitting: omitted, isForged: isForged, content: content)
         } then: { outcome in
             if case .failed(let reason) = outcome {
@@ -371,8 +400,12 @@ final class MessageFate {
         }
     }
 
-    private func record(_ judgement: Judgement, kind: QuarantineRecord.Kind) -> QuarantineRecord {
-        judgement.quarantineRecord(
+    private func record(
+        _ judgement: Judgement,
+        kind: QuarantineRecord.Kind,
+        prefix: [UInt8] = []
+    ) -> QuarantineRecord {
+        var record = judgement.quarantineRecord(
             kind: kind,
             id: self.id,
             envelope: self.envelope,
@@ -381,6 +414,8 @@ final class MessageFate {
             facts: self.facts,
             received: TransactionClock.milliseconds()
         )
+        record.prefix = prefix
+        return record
     }
 
     /// Runs work that waits elsewhere and comes back to the event loop with its result.

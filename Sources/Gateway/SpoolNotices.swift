@@ -31,7 +31,7 @@ struct SpoolNotices: Sendable {
         for notice in self.decide(message, events) {
             let isDone: Bool
             switch notice.handling {
-            case .tell(let address): isDone = await self.tell(message, notice, to: address, results)
+            case .tell(let address): isDone = await self.tell(message, self.content(of: message), notice, to: address, results)
             case .silent(.notAskedFor), .silent(.alreadyTold): isDone = true
             case .silent, .holdForAdministrator: isDone = await self.hold(message, notice, results, reason: reason)
             }
@@ -42,12 +42,13 @@ struct SpoolNotices: Sendable {
 
     /// Makes known to who asked for it that the message is with a server that makes no notices itself (RFC 3461 §5.2.2). It has
     /// happened: what cannot be told now is not told at all.
-    func relayed(_ message: SpooledMessage, _ results: [SpoolResult]) async {
+    /// - Parameter content: of a message that never lay in the spool.
+    func relayed(_ message: SpooledMessage, _ results: [SpoolResult], content: MessageContent? = nil) async {
         let passedOn = results.filter { $0.state == .delivered }
         let events = Dictionary(uniqueKeysWithValues: passedOn.map { ($0.number, DeliveryEvent.relayed) })
         for notice in self.decide(message, events) {
             guard case .tell(let address) = notice.handling else { continue }
-            if !(await self.tell(message, notice, to: address, passedOn)) {
+            if !(await self.tell(message, content ?? self.content(of: message), notice, to: address, passedOn)) {
                 self.logger.log(.warning, "a sender could not be told that its message was passed on", [.id: "\(message.id)"])
             }
         }
@@ -58,7 +59,7 @@ struct SpoolNotices: Sendable {
         let events = Dictionary(uniqueKeysWithValues: message.waiting.map { ($0, DeliveryEvent.delayed) })
         for notice in self.decide(message, events) {
             guard case .tell(let address) = notice.handling else { continue }
-            _ = await self.tell(message, notice, to: address, results)
+            _ = await self.tell(message, self.content(of: message), notice, to: address, results)
         }
         // Also where nobody is told: it is decided once.
         try? await self.spool.store.delayReported(message.id)
@@ -79,9 +80,12 @@ struct SpoolNotices: Sendable {
 
     // MARK: Deeds
 
+    /// nil: it cannot be read.
+    private func content(of message: SpooledMessage) -> MessageContent? { try? self.spool.store.content(of: message) }
+
     private func hold(_ message: SpooledMessage, _ notice: DeliveryNotice, _ results: [SpoolResult], reason: String) async -> Bool
     {
-        guard let quarantine = self.quarantine, let content = try? self.spool.store.content(of: message) else { return false }
+        guard let quarantine = self.quarantine, let content = self.content(of: message) else { return false }
         var record = message.record
         // Several recipients may be given up at several times, each for itself.
         record.id = self.noticeID(message, notice)
@@ -92,11 +96,12 @@ struct SpoolNotices: Sendable {
 
     private func tell(
         _ message: SpooledMessage,
+        _ content: MessageContent?,
         _ notice: DeliveryNotice,
         to address: MailAddress,
         _ results: [SpoolResult]
     ) async -> Bool {
-        guard let bytes = try? self.spool.store.content(of: message).bytes() else { return false }
+        guard let bytes = try? content?.bytes() else { return false }
         let hostname = self.snapshot.configuration.hostname
         let now = TransactionClock.milliseconds()
         let id = self.noticeID(message, notice)

@@ -13,6 +13,11 @@ actor SpoolRunner {
     private struct RouteState {
         var schedule = RetrySchedule()
         var inFlight: Set<TransactionID> = []
+        /// What was due when the spool was asked last, in order.
+        var due: ArraySlice<TransactionID> = []
+        /// It was not all.
+        var hasMore = false
+        var isAsking = false
     }
 
     private let spool: Spool
@@ -87,24 +92,46 @@ actor SpoolRunner {
         }
     }
 
-    /// Begins as many attempts as the route bears now.
+    /// Asks the spool what is due for a route, and begins as many attempts as the route bears now.
     private func serve(_ route: String) async throws {
+        guard self.routes[route]?.isAsking != true else { return }
+        self.routes[route, default: RouteState()].isAsking = true
+        defer { self.routes[route]?.isAsking = false }
         let now = Int64(TransactionClock.milliseconds())
         let limit = self.snapshot().configuration.spool.deliveries
         // What is too old is given up while the server is known to be away. It may be old because this gateway was away, or the
         // clock was wrong: else it is tried once more.
         let isAway = (self.routes[route]?.schedule.failures ?? 0) > 0
         let expired = try await isAway ? self.spool.store.expired(route: route, at: now, limit: limit) : []
-        let due = try await self.spool.store.due(route: route, at: now, withExpired: !isAway, limit: 2 * limit)
+        let due = try await self.spool.store.due(route: route, at: now, withExpired: !isAway, limit: Self.dueAtOnce)
         // Other attempts may have begun and ended while the spool was asked: from here to the end nothing waits.
         var state = self.routes[route] ?? RouteState()
         if self.spool.takeAnswered(route) { state.schedule.destinationAnswered() }
+        state.due = due[...]
+        state.hasMore = due.count == Self.dueAtOnce
         for id in expired where !state.inFlight.contains(id) && state.inFlight.count < limit {
             state.inFlight.insert(id)
             self.attempts[id] = Task { await self.run(id, route) { try await self.giveUp(id) } }
         }
-        for id in due where !state.inFlight.contains(id) && state.inFlight.count < limit {
+        self.routes[route] = state
+        self.begin(route)
+    }
+
+    /// Messages that are taken out of the spool at once to be delivered one after the other: some seconds' work at most, and they are
+    /// asked for anew with each look.
+    private static let dueAtOnce = 500
+
+    /// Begins as many attempts as the route bears now with what is known to be due.
+    private func begin(_ route: String) {
+        guard var state = self.routes[route] else { return }
+        let limit = self.snapshot().configuration.spool.deliveries
+        while state.inFlight.count < limit, let id = state.due.first {
+            guard !state.inFlight.contains(id) else {
+                state.due.removeFirst()
+                continue
+            }
             guard case .go(let leave) = state.schedule.askLeave(at: .now) else { break }
+            state.due.removeFirst()
             state.inFlight.insert(id)
             self.attempts[id] = Task { await self.run(id, route) { try await self.attempt(id, route, leave) } }
         }
@@ -124,7 +151,8 @@ actor SpoolRunner {
         self.routes[route]?.inFlight.remove(id)
         self.attempts[id] = nil
         // The next one at once: a server that is back gets all that waits for it.
-        if self.routes[route]?.schedule.isAnswering == true, self.loop?.isCancelled == false { try? await self.serve(route) }
+        guard let state = self.routes[route], state.schedule.isAnswering, self.loop?.isCancelled == false else { return }
+        if state.due.isEmpty, state.hasMore { try? await self.serve(route) } else { self.begin(route) }
     }
 
     /// One attempt, whose end the schedule hears of in any case.
@@ -154,7 +182,8 @@ actor SpoolRunner {
 
     private func deliver(_ id: TransactionID, _ route: String, _ leave: RetrySchedule.Attempt) async throws {
         let message = try await self.spool.store.message(id)
-        guard !message.isHeld else { return }
+        // It may have been tried, or stopped, since the spool was asked what is due.
+        guard !message.isHeld, message.isDue(at: Int64(TransactionClock.milliseconds())) else { return }
         let snapshot = self.snapshot()
         let destination: DownstreamRoute
         switch await self.destination(of: message, snapshot) {

@@ -54,6 +54,8 @@ final class CopyWriter: Sendable {
             self.files.discard(path)
             throw error
         }
+        // Claimed until the row is there.
+        defer { withExtendedLifetime(file) {} }
         // The connection is the one that writes held messages: it waits for the disk again afterwards.
         try self.pool.writeWithoutTransaction { database in
             try database.execute(sql: "PRAGMA synchronous = NORMAL")

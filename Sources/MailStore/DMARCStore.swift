@@ -57,7 +57,6 @@ package final class DMARCStore: Sendable {
     package static let maximumRowsPerDomain = 10_000
     /// Milliseconds after which a delivery that did not end counts as cut off: longer than any takes.
     package static let abandoned: Int64 = 3_600_000
-    private static let busySeconds = 10.0
 
     private let queue: DatabaseQueue
     private let limits: (day: Int, domain: Int)
@@ -69,14 +68,13 @@ package final class DMARCStore: Sendable {
         rowsPerDay: Int = maximumRowsPerDay,
         rowsPerDomain: Int = maximumRowsPerDomain
     ) throws {
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(Self.busySeconds)
-        configuration.label = "dmarc"
-        configuration.journalMode = .wal
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
         self.limits = (rowsPerDay, rowsPerDomain)
-        self.queue = try DatabaseQueue(path: Self.file(in: directory), configuration: configuration)
-        try self.queue.write { database in
+        self.queue = try SharedDatabase.open(Self.file(in: directory), label: "dmarc", durability: .relaxed)
+        try Self.makeTables(self.queue)
+    }
+
+    static func makeTables(_ queue: DatabaseQueue) throws {
+        try queue.write { database in
             try database.execute(
                 sql: """
                     CREATE TABLE IF NOT EXISTS domains (

@@ -1,8 +1,6 @@
 import ContentStorage
-import Dispatch
 import GRDB
 import MailTypes
-import Synchronization
 import SystemKit
 
 /// A place in the way of a message to the disk, told to tests so that they can end the process there.
@@ -38,7 +36,8 @@ struct DurableTable<Record: DurableRecord>: Sendable {
 /// one directory synchronization and one transaction serve them all.
 ///
 /// At whatever step the process ends, a reader afterwards sees the complete message or none: the row is what makes a
-/// message visible, and it is committed last. Files without a row are swept when the store is opened later.
+/// message visible, and it is committed last. Files without a row are swept later; until the row is committed the file is claimed, so
+/// that no sweep takes it for such a one, whatever the clock says.
 final class DurableWriter<Record: DurableRecord>: Sendable {
     /// Messages in one transaction: enough to share its cost, few enough that nobody waits long.
     static var batch: Int { 64 }
@@ -49,17 +48,17 @@ final class DurableWriter<Record: DurableRecord>: Sendable {
         var done: CheckedContinuation<Void, any Error>
     }
 
-    private struct Waiting: Sendable {
-        var jobs: [Job] = []
-        var isRunning = false
+    /// A job whose file has its place. The file is claimed as long as this lives.
+    private struct Placed {
+        var job: Job
+        var file: File
     }
 
     private let pool: DatabasePool
     private let files: MessageFiles
     private let table: DurableTable<Record>
     private let step: @Sendable (StoreStep) -> Void
-    private let waiting = Mutex(Waiting())
-    private let queue = DispatchQueue(label: "messages.durable")
+    private let jobs: BatchQueue<Job>
 
     init(
         pool: DatabasePool,
@@ -71,38 +70,22 @@ final class DurableWriter<Record: DurableRecord>: Sendable {
         self.files = files
         self.table = table
         self.step = step
+        self.jobs = BatchQueue(label: "messages.durable", limit: Self.batch)
     }
 
     func store(_ record: Record, content: MessageContent) async throws {
         try await withCheckedThrowingContinuation { done in
-            let mustStart = self.waiting.withLock { waiting in
-                waiting.jobs.append(Job(record: record, content: content, done: done))
-                defer { waiting.isRunning = true }
-                return !waiting.isRunning
-            }
-            if mustStart {
-                self.queue.async { self.drain() }
-            }
-        }
-    }
-
-    private func drain() {
-        while true {
-            let jobs = self.waiting.withLock { waiting in
-                let next = Array(waiting.jobs.prefix(Self.batch))
-                waiting.jobs.removeFirst(next.count)
-                waiting.isRunning = !next.isEmpty
-                return next
-            }
-            if jobs.isEmpty { return }
-            self.write(jobs)
+            self.jobs.add(Job(record: record, content: content, done: done)) { self.write($0) }
         }
     }
 
     private func write(_ jobs: [Job]) {
         do {
             let placed = try self.placeFiles(jobs)
-            if !placed.isEmpty { self.commit(placed) }
+            // Claimed until the rows are committed, or are not.
+            withExtendedLifetime(placed) {
+                if !placed.isEmpty { self.commit(placed.map(\.job)) }
+            }
         } catch {
             // Thrown before anybody was answered.
             for job in jobs { job.done.resume(throwing: error) }
@@ -110,17 +93,16 @@ final class DurableWriter<Record: DurableRecord>: Sendable {
     }
 
     /// Writes and synchronizes each file; a job that fails is answered at once and left out.
-    private func placeFiles(_ jobs: [Job]) throws -> [Job] {
+    private func placeFiles(_ jobs: [Job]) throws -> [Placed] {
         var octets = try self.pool.read(self.table.stored)
-        var placed: [Job] = []
+        var placed: [Placed] = []
         for job in jobs {
             do {
                 guard octets + job.content.octets <= self.table.limit else {
                     throw self.table.full(octets, self.table.limit)
                 }
-                try self.writeFile(job)
+                placed.append(Placed(job: job, file: try self.writeFile(job)))
                 octets += job.content.octets
-                placed.append(job)
             } catch {
                 job.done.resume(throwing: error)
             }
@@ -128,7 +110,7 @@ final class DurableWriter<Record: DurableRecord>: Sendable {
         return placed
     }
 
-    private func writeFile(_ job: Job) throws {
+    private func writeFile(_ job: Job) throws -> File {
         let (file, path) = try self.files.createTemporary(for: job.record.id)
         do {
             self.step(.fileCreated)
@@ -138,6 +120,7 @@ final class DurableWriter<Record: DurableRecord>: Sendable {
             self.step(.fileSynchronized)
             try self.files.place(path, for: job.record.id)
             self.step(.fileRenamed)
+            return file
         } catch {
             self.files.discard(path)
             throw error

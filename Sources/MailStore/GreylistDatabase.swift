@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import GRDB
 import MailPolicy
@@ -44,42 +43,39 @@ package final class GreylistDatabase: GreylistStore {
         var done: CheckedContinuation<GreylistVerdict, any Error>
     }
 
-    private struct Waiting: Sendable {
-        var jobs: [Job] = []
-        var isRunning = false
-        var cleared: Int64 = 0
-    }
-
     private let queue: DatabaseQueue
     private let limit: Int
-    private let waiting = Mutex(Waiting())
-    private let thread = DispatchQueue(label: "greylist")
+    private let jobs = BatchQueue<Job>(label: "greylist", limit: batch)
+    /// When expired records were removed last.
+    private let cleared = Mutex<Int64>(0)
 
     /// Opens the greylist, and makes it where there is none.
     /// - Parameter directory: the data directory.
     package init(directory: String, limit: Int = GreylistDatabase.maximumRecords) throws {
         self.limit = limit
-        self.queue = try SharedDatabase.openOrReplace(Self.file(in: directory), label: "greylist") { queue in
-            try queue.write { database in
-                try database.execute(
-                    sql: """
-                        CREATE TABLE IF NOT EXISTS records (
-                            id INTEGER PRIMARY KEY AUTOINCREMENT,
-                            state TEXT NOT NULL,
-                            source TEXT NOT NULL,
-                            path TEXT NOT NULL,
-                            content BLOB NOT NULL,
-                            first INTEGER NOT NULL,
-                            last INTEGER NOT NULL,
-                            visits INTEGER NOT NULL,
-                            expires INTEGER NOT NULL
-                        );
-                        CREATE UNIQUE INDEX IF NOT EXISTS records_by_key ON records (source, path, content);
-                        CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires);
-                        CREATE INDEX IF NOT EXISTS records_by_use ON records (last);
-                        """
-                )
-            }
+        self.queue = try SharedDatabase.openOrReplace(Self.file(in: directory), label: "greylist", prepare: Self.makeTables)
+    }
+
+    static func makeTables(_ queue: DatabaseQueue) throws {
+        try queue.write { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE IF NOT EXISTS records (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        state TEXT NOT NULL,
+                        source TEXT NOT NULL,
+                        path TEXT NOT NULL,
+                        content BLOB NOT NULL,
+                        first INTEGER NOT NULL,
+                        last INTEGER NOT NULL,
+                        visits INTEGER NOT NULL,
+                        expires INTEGER NOT NULL
+                    );
+                    CREATE UNIQUE INDEX IF NOT EXISTS records_by_key ON records (source, path, content);
+                    CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires);
+                    CREATE INDEX IF NOT EXISTS records_by_use ON records (last);
+                    """
+            )
         }
     }
 
@@ -89,38 +85,25 @@ package final class GreylistDatabase: GreylistStore {
 
     package func visit(_ key: GreylistKey, settings: GreylistSettings, now: Int64) async throws -> GreylistVerdict {
         try await withCheckedThrowingContinuation { done in
-            let mustStart = self.waiting.withLock { waiting in
-                waiting.jobs.append(Job(key: key, settings: settings, now: now, done: done))
-                defer { waiting.isRunning = true }
-                return !waiting.isRunning
-            }
-            if mustStart { self.thread.async { self.drain() } }
+            self.jobs.add(Job(key: key, settings: settings, now: now, done: done)) { self.answer($0) }
         }
     }
 
-    private func drain() {
-        while true {
-            let jobs = self.waiting.withLock { waiting in
-                let next = Array(waiting.jobs.prefix(Self.batch))
-                waiting.jobs.removeFirst(next.count)
-                waiting.isRunning = !next.isEmpty
-                return next
+    private func answer(_ jobs: [Job]) {
+        let newest = jobs.map(\.now).max() ?? 0
+        let clears = self.cleared.withLock { cleared in
+            guard newest - cleared >= Self.clearanceInterval else { return false }
+            cleared = newest
+            return true
+        }
+        do {
+            let verdicts = try self.queue.write { database in
+                if clears { try self.clear(database, now: newest) }
+                return try jobs.map { try Self.visit($0, database) }
             }
-            guard let newest = jobs.map(\.now).max() else { return }
-            let clears = self.waiting.withLock { waiting in
-                guard newest - waiting.cleared >= Self.clearanceInterval else { return false }
-                waiting.cleared = newest
-                return true
-            }
-            do {
-                let verdicts = try self.queue.write { database in
-                    if clears { try self.clear(database, now: newest) }
-                    return try jobs.map { try Self.visit($0, database) }
-                }
-                for (job, verdict) in zip(jobs, verdicts) { job.done.resume(returning: verdict) }
-            } catch {
-                for job in jobs { job.done.resume(throwing: error) }
-            }
+            for (job, verdict) in zip(jobs, verdicts) { job.done.resume(returning: verdict) }
+        } catch {
+            for job in jobs { job.done.resume(throwing: error) }
         }
     }
 

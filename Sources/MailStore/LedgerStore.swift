@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import GRDB
 import MailTypes
@@ -42,17 +41,14 @@ package final class LedgerStore: Sendable {
     private enum Job: Sendable {
         case record(LedgerEntry, CheckedContinuation<Void, any Error>)
         case read([Int64], CheckedContinuation<[LedgerEntry], any Error>)
-    }
-
-    private struct Waiting: Sendable {
-        var jobs: [Job] = []
-        var settled: [Int64] = []
-        var isRunning = false
+        /// Nothing but what each transaction does: to remove what was settled.
+        case settle
     }
 
     private let database: DatabaseQueue
-    private let waiting = Mutex(Waiting())
-    private let queue = DispatchQueue(label: "ledger")
+    /// Numbers of entries that go with the next transaction.
+    private let settled = Mutex<[Int64]>([])
+    private let jobs = BatchQueue<Job>(label: "ledger", limit: batch)
 
     package static func file(in directory: String) -> String { directory + "/ledger.sqlite" }
 
@@ -61,8 +57,10 @@ package final class LedgerStore: Sendable {
     package init(directory: String) throws {
         // An entry that a power failure took back would let a message be delivered twice.
         self.database = try SharedDatabase.open(Self.file(in: directory), label: "ledger", durability: .full)
-        try Self.migrator.migrate(self.database)
+        try Self.makeTables(self.database)
     }
+
+    static func makeTables(_ queue: DatabaseQueue) throws { try self.migrator.migrate(queue) }
 
     /// No index by key: whoever asks knows the numbers, and an index would double what is written for each message.
     /// A migration that was ever released is never changed: a new one follows it.
@@ -95,15 +93,11 @@ package final class LedgerStore: Sendable {
 
     /// The client of these entries has heard: they leave the ledger with one of the next writes. A crash before that leaves them.
     package func settle(_ numbers: [Int64]) {
-        let mustStart = self.waiting.withLock { waiting in
-            waiting.settled += numbers
-            guard waiting.settled.count >= Self.settledTogether, !waiting.isRunning else { return false }
-            waiting.isRunning = true
-            return true
+        let count = self.settled.withLock { settled in
+            settled += numbers
+            return settled.count
         }
-        if mustStart {
-            self.queue.async { self.drain() }
-        }
+        if count >= Self.settledTogether { self.add(.settle) }
     }
 
     /// The entries with these numbers that are there and not settled, in the same order.
@@ -112,34 +106,19 @@ package final class LedgerStore: Sendable {
     }
 
     private func add(_ job: Job) {
-        let mustStart = self.waiting.withLock { waiting in
-            waiting.jobs.append(job)
-            defer { waiting.isRunning = true }
-            return !waiting.isRunning
-        }
-        if mustStart {
-            self.queue.async { self.drain() }
-        }
+        self.jobs.add(job) { self.carryOut($0) }
     }
 
-    private func drain() {
-        while true {
-            let (jobs, settled) = self.waiting.withLock { waiting in
-                let next = Array(waiting.jobs.prefix(Self.batch))
-                waiting.jobs.removeFirst(next.count)
-                let isWorthwhile = !next.isEmpty || waiting.settled.count >= Self.settledTogether
-                let settled = isWorthwhile ? waiting.settled : []
-                if isWorthwhile { waiting.settled = [] }
-                waiting.isRunning = isWorthwhile
-                return (next, settled)
-            }
-            if jobs.isEmpty, settled.isEmpty { return }
-            self.carryOut(jobs, settled)
+    private func takeSettled() -> [Int64] {
+        self.settled.withLock { settled in
+            defer { settled = [] }
+            return settled
         }
     }
 
     /// Everything in one transaction. Nobody is answered before it is committed.
-    private func carryOut(_ jobs: [Job], _ settled: [Int64]) {
+    private func carryOut(_ jobs: [Job]) {
+        let settled = self.takeSettled()
         var found: [[LedgerEntry]] = []
         do {
             try self.database.write { database in
@@ -149,6 +128,7 @@ package final class LedgerStore: Sendable {
                     case .record(let entry, _): try Self.insert(entry, database)
                     case .read(let numbers, _):
                         found.append(try numbers.compactMap { try Self.select($0, database) })
+                    case .settle: break
                     }
                 }
             }
@@ -157,10 +137,11 @@ package final class LedgerStore: Sendable {
                 switch job {
                 case .record(_, let done): done.resume(throwing: error)
                 case .read(_, let done): done.resume(throwing: error)
+                case .settle: break
                 }
             }
             // They leave with a later transaction.
-            self.waiting.withLock { $0.settled.append(contentsOf: settled) }
+            self.settled.withLock { $0 += settled }
             return
         }
         var reads = found.makeIterator()
@@ -168,6 +149,7 @@ package final class LedgerStore: Sendable {
             switch job {
             case .record(_, let done): done.resume()
             case .read(_, let done): done.resume(returning: reads.next() ?? [])
+            case .settle: break
             }
         }
     }
@@ -243,10 +225,7 @@ package final class LedgerStore: Sendable {
 
     /// Writes down what was settled.
     package func flush() async throws {
-        let settled = self.waiting.withLock { waiting in
-            defer { waiting.settled = [] }
-            return waiting.settled
-        }
+        let settled = self.takeSettled()
         guard !settled.isEmpty else { return }
         try await self.database.write { try self.remove(settled, $0) }
     }

@@ -47,7 +47,11 @@ package final class ListStore: Sendable {
     /// - Parameter directory: the data directory.
     package init(directory: String) throws {
         self.queue = try SharedDatabase.open(Self.file(in: directory), label: "lists", durability: .full)
-        try self.queue.write { database in
+        try Self.makeTables(self.queue)
+    }
+
+    static func makeTables(_ queue: DatabaseQueue) throws {
+        try queue.write { database in
             try database.execute(
                 sql: """
                     CREATE TABLE IF NOT EXISTS entries (

@@ -1,4 +1,5 @@
 import ContentStorage
+import Dispatch
 import Foundation
 import Glibc
 import MailTypes
@@ -60,7 +61,7 @@ struct MessageFiles: Sendable {
     /// What a repair has put aside; made when there is something.
     var damaged: String { self.directory + "/damaged" }
     /// What could be read of a damaged database, complete, before it takes that one's place.
-    var salvaged: String { self.database + ".salvaged" }
+    var salvaged: String { self.database + DatabaseSalvage.suffix }
 
     func path(of id: TransactionID) -> String { "\(self.messages)/\(id.text).eml" }
 
@@ -117,19 +118,19 @@ struct MessageFiles: Sendable {
         let descriptor = open(self.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemError("open \(self.directory)") }
         let file = File(owning: descriptor)
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw SystemError("lock \(self.directory)") }
-        }
+        try file.lock()
         return file
     }
 
     // MARK: Writing
 
-    /// Makes the file in which a message is written, where no reader looks.
+    /// Makes the file in which a message is written, where no reader looks. As long as the file is open it is claimed: it is kept until
+    /// its row is committed, and no other process removes it before, however old the clock makes it look.
     func createTemporary(for id: TransactionID) throws -> (file: File, path: String) {
         let path = "\(self.temporary)/\(id.text).\(getpid()).\(UInt32.random(in: 0...UInt32.max))"
         let file = try File(creating: path)
         try self.give(file.descriptor, path)
+        try file.lock()
         return (file, path)
     }
 
@@ -180,21 +181,53 @@ struct MessageFiles: Sendable {
         return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
-    // MARK: Sweeping
+    // MARK: What a crash leaves
 
-    /// Removes what a crash left behind: files that no row owns, once they are older than any message on its way.
-    /// - Parameter age: seconds since the last change.
+    /// Removes what a crash left behind: files that no row owns, once they are older than any message on its way, and that no process
+    /// has claimed. The age is no proof: clocks jump.
+    /// - Parameters:
+    ///   - age: seconds since the last change.
+    ///   - isOwned: whether there is a row now, with what has been committed when it is asked. It is asked twice of a file that goes.
+    /// - Returns: how many.
     func sweep(age: Int, isOwned: (TransactionID) throws -> Bool) throws -> Int {
         var removed = 0
         for folder in [self.temporary, self.messages] {
             for name in try self.names(in: folder) where self.isOlder("\(folder)/\(name)", than: age) {
-                if folder == self.messages, let id = TransactionID(name.prefix(12)), name == "\(id.text).eml", try isOwned(id) {
-                    continue
-                }
-                if unlink("\(folder)/\(name)") == 0 { removed += 1 }
+                func hasRow() throws -> Bool { try self.message(name, in: folder).map(isOwned) ?? false }
+                if try !hasRow(), try self.removeOrphan(name, in: folder, unless: hasRow) { removed += 1 }
             }
         }
         return removed
+    }
+
+    /// Reads a whole directory on a thread where that keeps nobody waiting.
+    static func besideOthers<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { done in
+            DispatchQueue.global(qos: .utility).async { done.resume(with: Swift.Result { try work() }) }
+        }
+    }
+
+    /// Removes a file of which no row knows. A file on its way is claimed until its row is committed: who gets the claim sees that row, or
+    /// there will be none.
+    /// - Parameter isOwned: asked under the claim; must begin a new transaction.
+    /// - Returns: whether it was removed; false also when it is claimed.
+    func removeOrphan(_ name: String, in folder: String, unless isOwned: () throws -> Bool) throws -> Bool {
+        let path = "\(folder)/\(name)"
+        guard let file = try? File(inspecting: path) else { return false }
+        guard try file.tryLock(), try !isOwned() else { return false }
+        return withExtendedLifetime(file) { unlink(path) == 0 }
+    }
+
+    /// Whether a process writes this file, or is about to commit its row.
+    func isClaimed(_ name: String, in folder: String) -> Bool {
+        guard let file = try? File(inspecting: "\(folder)/\(name)") else { return false }
+        return (try? file.tryLock()) == false
+    }
+
+    /// Whose content a file is; nil: nobody's.
+    func message(_ name: String, in folder: String) -> TransactionID? {
+        guard folder == self.messages, let id = TransactionID(name.prefix(12)), name == "\(id.text).eml" else { return nil }
+        return id
     }
 
     private func isOlder(_ path: String, than age: Int) -> Bool {

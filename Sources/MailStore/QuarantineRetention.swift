@@ -72,7 +72,9 @@ extension QuarantineStore {
         }
         guard case .retention = scope else { return count }
         count += try await self.purgeCopiesBeyondRoom(by: by, dryRun: dryRun)
-        if !dryRun { try await self.forgetOldTrails(now: now) }
+        if dryRun { return count }
+        try await self.forgetOldTrails(now: now)
+        try await MessageFiles.besideOthers { try self.sweepIfDue() }
         return count
     }
 

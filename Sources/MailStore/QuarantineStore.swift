@@ -9,7 +9,8 @@ import SystemKit
 /// milliseconds since 1970.
 package final class QuarantineStore: Sendable {
     static let databaseName = "quarantine.sqlite"
-    /// Seconds that a file without a row is left alone: longer than any message takes to be written.
+    /// Seconds that a file without a row is left alone: longer than any message takes to be written. What keeps a message safe that is on
+    /// its way is its claim (`MessageFiles`), not this.
     package static let orphanAge = 3_600
     /// Milliseconds between two sweeps, so that a command does not read the whole directory each time.
     private static let sweepInterval: Int64 = 3_600_000
@@ -71,13 +72,17 @@ package final class QuarantineStore: Sendable {
         )
     }
 
+    /// Removes files that a crash left without a row, once an hour.
+    func sweepIfDue() throws { try Self.sweepIfDue(self.pool, self.files, now: self.clock()) }
+
     private static func sweepIfDue(_ pool: DatabasePool, _ files: MessageFiles, now: Int64) throws {
         let last = try pool.read { try Int64.fetchOne($0, sql: "SELECT moment FROM moments WHERE name = 'sweep'") ?? 0 }
-        guard now - last >= Self.sweepInterval else { return }
-        try pool.read { database in
-            let statement = try database.makeStatement(sql: "SELECT 1 FROM messages WHERE id = ? AND stored > 0")
-            _ = try files.sweep(age: Self.orphanAge) { id in
-                try Bool.fetchOne(statement, arguments: [id.text]) ?? false
+        // Also when the clock was put back since.
+        guard abs(now - last) >= Self.sweepInterval else { return }
+        _ = try files.sweep(age: Self.orphanAge) { id in
+            try pool.read { database in
+                let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND stored > 0)"
+                return try Bool.fetchOne(database.cachedStatement(sql: sql), arguments: [id.text]) ?? false
             }
         }
         try pool.write { database in

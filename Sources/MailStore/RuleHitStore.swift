@@ -28,20 +28,18 @@ package struct RuleHitCount: Hashable, Sendable {
 package final class RuleHitStore: Sendable {
     /// Days that are kept.
     package static let keptDays = 400
-    private static let busySeconds = 10.0
 
     private let queue: DatabaseQueue
 
     /// Opens the counts, and makes them where there are none.
     /// - Parameter directory: the data directory.
     package init(directory: String) throws {
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(Self.busySeconds)
-        configuration.label = "rule hits"
-        configuration.journalMode = .wal
-        configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
-        self.queue = try DatabaseQueue(path: Self.file(in: directory), configuration: configuration)
-        try self.queue.write { database in
+        self.queue = try SharedDatabase.open(Self.file(in: directory), label: "rule hits", durability: .relaxed)
+        try Self.makeTables(self.queue)
+    }
+
+    static func makeTables(_ queue: DatabaseQueue) throws {
+        try queue.write { database in
             try database.execute(
                 sql: """
                     CREATE TABLE IF NOT EXISTS hits (

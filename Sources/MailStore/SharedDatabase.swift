@@ -17,6 +17,9 @@ enum SharedDatabase {
     }
 
     static func open(_ file: String, label: String, durability: Durability) throws -> DatabaseQueue {
+        guard access(file + DatabaseSalvage.suffix, F_OK) != 0 else {
+            throw QuarantineError.unusable("\(file): a repair was cut off; `outpost fsck --repair` ends it")
+        }
         try self.make(file)
         var configuration = Configuration()
         configuration.busyMode = .timeout(self.busySeconds)
@@ -45,7 +48,7 @@ enum SharedDatabase {
 
     /// Makes an empty file that belongs to whom the directory belongs, also when root makes it; SQLite gives its other files
     /// the same owner.
-    private static func make(_ file: String) throws(SystemError) {
+    static func make(_ file: String) throws(SystemError) {
         let descriptor = Glibc.open(file, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             if errno == EEXIST { return }

@@ -64,6 +64,12 @@ package struct SpooledMessage: Hashable, Sendable, DurableRecord {
     package var id: TransactionID { self.record.id }
     package var route: String { self.record.route }
 
+    /// Milliseconds: longer than any pause between two attempts.
+    static let longestWait: Int64 = 3_600_000
+
+    /// The next attempt is due, or was set by a clock that has been put back since: nobody sets it that far ahead.
+    package func isDue(at now: Int64) -> Bool { self.nextAttempt <= now || self.nextAttempt > now + Self.longestWait }
+
     /// Whose turn it is among senders: a domain's, or the one of all bounces.
     package var senderKey: String { self.record.envelope.reversePath.address?.domain.lowercased() ?? "" }
 }

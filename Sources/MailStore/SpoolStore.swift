@@ -14,6 +14,18 @@ package final class SpoolStore: Sendable {
     private let files: MessageFiles
     private let limits: SpoolLimits
     private let writer: DurableWriter<SpooledMessage>
+    private let attempts = BatchQueue<Attempt>(label: "spool.attempts", limit: batch)
+
+    /// An attempt that has ended and is to be noted.
+    private struct Attempt: Sendable {
+        var id: TransactionID
+        var results: [SpoolResult]
+        var next: Int64
+        var done: CheckedContinuation<Bool, any Error>
+    }
+
+    /// Attempts that are noted in one transaction; there are never more than deliveries at once.
+    private static let batch = 256
 
     package static func directory(in dataDirectory: String) -> String { dataDirectory + "/spool" }
 
@@ -81,11 +93,12 @@ package final class SpoolStore: Sendable {
 
     /// Removes files that a crash left without a row.
     package func sweep() async throws {
-        let files = self.files
-        _ = try await self.pool.read { database in
-            let statement = try database.makeStatement(sql: "SELECT 1 FROM messages WHERE id = ?")
-            return try files.sweep(age: QuarantineStore.orphanAge) { id in
-                try Bool.fetchOne(statement, arguments: [id.text]) ?? false
+        _ = try await MessageFiles.besideOthers {
+            try self.files.sweep(age: QuarantineStore.orphanAge) { id in
+                try self.pool.read { database in
+                    let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?)"
+                    return try Bool.fetchOne(database.cachedStatement(sql: sql), arguments: [id.text]) ?? false
+                }
             }
         }
     }
@@ -118,20 +131,15 @@ package final class SpoolStore: Sendable {
     }
 
     /// Messages whose turn has come: those that were tried least, and among them fair among senders, the oldest of each, then the
-    /// second oldest of each, and so on. One that makes a server fail so never stands before the others.
+    /// second oldest of each, and so on. One that makes a server fail so never stands before the others. The order lies in an index
+    /// (`SpoolSchema.turns`), so that asking costs what is returned, and what is put off, but nothing for those that wait behind.
     /// - Parameter withExpired: also those whose time is over.
     package func due(route: String, at now: Int64, withExpired: Bool, limit: Int) async throws -> [TransactionID] {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
-                sql: """
-                    SELECT id FROM (
-                        SELECT id, received, attempts,
-                            ROW_NUMBER() OVER (PARTITION BY sender_key ORDER BY attempts, received, id) AS turn
-                        FROM messages WHERE route = ? AND held = 0 AND \(Self.turn) AND expires > ?
-                    ) ORDER BY attempts, turn, received, id LIMIT ?
-                    """,
-                arguments: [route, now, now + Self.longestWait, withExpired ? 0 : now, limit]
+                sql: Self.dueQuery,
+                arguments: [route, now, now + SpooledMessage.longestWait, withExpired ? 0 : now, limit]
             ).compactMap { TransactionID($0) }
         }
     }
@@ -141,19 +149,18 @@ package final class SpoolStore: Sendable {
         try await self.pool.read { database in
             try String.fetchAll(
                 database,
-                sql: """
-                    SELECT id FROM messages WHERE route = ? AND held = 0 AND expires <= ? AND \(Self.turn)
-                    ORDER BY expires, id LIMIT ?
-                    """,
-                arguments: [route, now, now, now + Self.longestWait, limit]
+                sql: Self.expiredQuery,
+                arguments: [route, now, now + SpooledMessage.longestWait, now, limit]
             ).compactMap { TransactionID($0) }
         }
     }
 
-    /// The next attempt is due now, or was set by a clock that has been put back since: nobody sets it that far ahead.
-    private static let turn = "(next_attempt <= ? OR next_attempt > ?)"
-    /// Milliseconds: longer than any pause between two attempts.
-    private static let longestWait: Int64 = 3_600_000
+    static let dueQuery = """
+        SELECT id FROM messages WHERE \(isDue) AND expires > ? ORDER BY attempts, turn, received, id LIMIT ?
+        """
+    static let expiredQuery = "SELECT id FROM messages WHERE \(isDue) AND expires <= ? ORDER BY expires, id LIMIT ?"
+    /// Of a route; `SpooledMessage.isDue`.
+    private static let isDue = "route = ? AND held = 0 AND (next_attempt <= ? OR next_attempt > ?)"
 
     package func message(_ id: TransactionID) async throws -> SpooledMessage {
         try await self.pool.read { database in
@@ -199,34 +206,44 @@ package final class SpoolStore: Sendable {
     // MARK: Delivering
 
     /// Notes what an attempt has brought. When nobody waits any more, the message leaves the spool: first the row, for good, then
-    /// the file, so that no crash brings it back.
+    /// the file, so that no crash brings it back. Attempts that end at one time share a transaction: none waits for it longer than it
+    /// would for its turn to write.
     /// - Returns: whether the message has left.
     @discardableResult
     package func attempted(_ id: TransactionID, _ results: [SpoolResult], next: Int64) async throws -> Bool {
-        let isOver = try await self.pool.write { database in
-            for result in results {
-                try database.execute(
-                    sql: "UPDATE recipients SET state = ?, reply = ? WHERE message = ? AND number = ?",
-                    arguments: [result.state.rawValue, result.reply, id.text, result.number]
-                )
-            }
-            let waiting = try Int.fetchOne(
-                database,
-                sql: "SELECT COUNT(*) FROM recipients WHERE message = ? AND state = 'waiting'",
-                arguments: [id.text]
-            )
-            if waiting == 0 {
-                try database.execute(sql: "DELETE FROM messages WHERE id = ?", arguments: [id.text])
-                return true
-            }
-            try database.execute(
-                sql: "UPDATE messages SET attempts = attempts + 1, next_attempt = ? WHERE id = ?",
-                arguments: [next, id.text]
-            )
+        try await withCheckedThrowingContinuation { done in
+            self.attempts.add(Attempt(id: id, results: results, next: next, done: done)) { self.note($0) }
+        }
+    }
+
+    private func note(_ attempts: [Attempt]) {
+        let isOver: [Bool]
+        do {
+            isOver = try self.pool.write { database in try attempts.map { try Self.note($0, in: database) } }
+        } catch {
+            for attempt in attempts { attempt.done.resume(throwing: error) }
+            return
+        }
+        for (attempt, isOver) in zip(attempts, isOver) {
+            if isOver { self.files.remove(attempt.id) }
+            attempt.done.resume(returning: isOver)
+        }
+    }
+
+    private static func note(_ attempt: Attempt, in database: Database) throws -> Bool {
+        let id = attempt.id.text
+        for result in attempt.results {
+            try database.cachedStatement(sql: "UPDATE recipients SET state = ?, reply = ? WHERE message = ? AND number = ?")
+                .execute(arguments: [result.state.rawValue, result.reply, id, result.number])
+        }
+        let waits = "SELECT EXISTS (SELECT 1 FROM recipients WHERE message = ? AND state = 'waiting')"
+        if try Bool.fetchOne(database.cachedStatement(sql: waits), arguments: [id]) == true {
+            try database.cachedStatement(sql: "UPDATE messages SET attempts = attempts + 1, next_attempt = ? WHERE id = ?")
+                .execute(arguments: [attempt.next, id])
             return false
         }
-        if isOver { self.files.remove(id) }
-        return isOver
+        try database.cachedStatement(sql: "DELETE FROM messages WHERE id = ?").execute(arguments: [id])
+        return true
     }
 
     /// Messages of a route that have waited since then and whose delay nobody was told of.

@@ -24,6 +24,13 @@ package final class File: Sendable {
         self.init(owning: descriptor)
     }
 
+    /// Opens whatever has this name, but no link's target, to ask about it; it waits for nobody, as a pipe's reader would.
+    package convenience init(inspecting path: String) throws(SystemError) {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SystemError("open \(path)") }
+        self.init(owning: descriptor)
+    }
+
     /// Makes a new file; it must not exist.
     package convenience init(creating path: String, mode: mode_t = 0o600) throws(SystemError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)
@@ -36,6 +43,24 @@ package final class File: Sendable {
         let descriptor = outpost_unlinked_file(directory)
         guard descriptor >= 0 else { throw SystemError("create a temporary file in \(directory)") }
         self.init(owning: descriptor)
+    }
+
+    /// Claims the file, after whoever has it; the claim ends with this object, and with the process.
+    package func lock() throws(SystemError) {
+        while flock(self.descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw SystemError("lock") }
+        }
+    }
+
+    /// The same without waiting.
+    /// - Returns: false when somebody else has it.
+    package func tryLock() throws(SystemError) -> Bool {
+        while flock(self.descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EINTR { continue }
+            guard errno == EWOULDBLOCK else { throw SystemError("lock") }
+            return false
+        }
+        return true
     }
 
     package func size() throws(SystemError) -> Int {

@@ -23,11 +23,7 @@ package final class LockFile: Sendable {
         guard descriptor >= 0 else { throw SystemError("open \(path)") }
         let file = File(owning: descriptor)
         if isNew, CurrentProcess.isRoot { try self.give(file, path, to: owner) }
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EINTR { continue }
-            guard errno == EWOULDBLOCK else { throw SystemError("lock \(path)") }
-            return .held(by: try self.process(in: file))
-        }
+        guard try file.tryLock() else { return .held(by: try self.process(in: file)) }
         guard ftruncate(descriptor, 0) == 0 else { throw SystemError("write \(path)") }
         try file.write(Array("\(getpid())\n".utf8), at: 0)
         return .taken(LockFile(file))

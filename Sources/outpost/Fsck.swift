@@ -6,13 +6,14 @@ import QuarantineReview
 struct Fsck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fsck",
-        abstract: "Check that quarantine and spool are whole: databases, rows, files, contents, permissions.",
+        abstract: "Check that what is stored is whole: quarantine and spool with their files, and all other databases.",
         discussion: """
             Works beside a running gateway, and reads every stored message once. Without --repair nothing is changed.
 
             --repair removes files that no row owns once they are an hour old, corrects permissions, sums and indexes, and puts \
             messages aside that cannot be delivered or released: what is left of them is then in the store's directory damaged/, \
-            and nobody is told but you. A damaged database is replaced by what can be read of it, while no gateway runs.
+            and nobody is told but you. A damaged database is replaced by what can be read of it, while no gateway runs; the damaged \
+            one is kept.
 
             Exit codes: 0 all is well, or is again; 1 something is left to look at, which includes what was put aside; 66 no \
             configuration, or a directory that cannot be read; 70 internal error; 75 try again.
@@ -29,14 +30,20 @@ struct Fsck: AsyncParsableCommand {
         try await CommandFailure.reported {
             let directory = try self.options.load().dataDirectory
             var problems: [StoreProblem] = []
+            func tell(_ name: String, _ count: String, _ found: [StoreProblem]) {
+                problems += found
+                guard self.format == .text else { return }
+                StandardError.write("\(name): \(count), \(found.filter(\.isOpen).count) problems left\n")
+            }
             for store in StoreCheck.Store.allCases {
                 guard let check = try StoreCheck(store, dataDirectory: directory, repairs: self.repair) else { continue }
                 let report = try check.run()
-                problems += report.problems
-                if self.format == .text {
-                    let count = report.problems.filter(\.isOpen).count
-                    StandardError.write("\(store.rawValue): \(report.messages) messages, \(count) problems left\n")
-                }
+                tell(store.rawValue, "\(report.messages) messages", report.problems)
+            }
+            for database in SmallDatabase.all {
+                guard let check = SmallDatabaseCheck(database, dataDirectory: directory, repairs: self.repair) else { continue }
+                let report = try check.run()
+                tell(database.name, "\(report.rows) rows", report.problems)
             }
             switch self.format {
             case .json: for problem in problems { print(try jsonLine(ProblemJSON(problem))) }
@@ -52,7 +59,7 @@ struct Fsck: AsyncParsableCommand {
         for problem in problems {
             let remedy = problem.remedy.text.map { " (\($0))" } ?? ""
             let columns = [
-                problem.store.rawValue.padded(10), problem.kind.rawValue.padded(16), HarmlessText.line(problem.name).padded(20),
+                problem.store.padded(10), problem.kind.rawValue.padded(16), HarmlessText.line(problem.name).padded(20),
                 HarmlessText.line(problem.detail) + remedy,
             ]
             print(columns.joined(separator: "  "))
@@ -94,7 +101,7 @@ private struct ProblemJSON: Encodable {
     var open: Bool
 
     init(_ problem: StoreProblem) {
-        self.store = problem.store.rawValue
+        self.store = problem.store
         self.problem = problem.kind.rawValue
         self.name = problem.name
         self.detail = problem.detail

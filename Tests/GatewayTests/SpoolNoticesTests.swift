@@ -41,7 +41,7 @@ struct SpoolNoticesTests {
         )
     }
 
-    private func spooled(from: String?, notify: [String?], isForged: Bool = false) async throws -> SpooledMessage {
+    private func message(from: String?, notify: [String?], isForged: Bool = false) throws -> SpooledMessage {
         let recipients = try notify.enumerated().map { index, notify in
             Recipient(try #require(MailAddress("r\(index)@example.com")), notify: notify)
         }
@@ -65,7 +65,11 @@ struct SpoolNoticesTests {
             headerFrom: "ann@sender.example",
             has8Bit: false
         )
-        let message = SpooledMessage(record: record, expires: 1_795_400_000_000, isForged: isForged)
+        return SpooledMessage(record: record, expires: 1_795_400_000_000, isForged: isForged)
+    }
+
+    private func spooled(from: String?, notify: [String?], isForged: Bool = false) async throws -> SpooledMessage {
+        let message = try self.message(from: from, notify: notify, isForged: isForged)
         try await self.spool.store.store(message, content: .memory(Self.content))
         return message
     }
@@ -76,6 +80,28 @@ struct SpoolNoticesTests {
 
     private func noticesInSpool() async throws -> [SpooledMessage] {
         try await self.spool.store.list().filter { SpoolNotices.isNotice($0.route) }
+    }
+
+    @Test("who asked is told that a message was passed on which never lay in the spool, once")
+    func live() async throws {
+        let recipients = ["SUCCESS", "SUCCESS,FAILURE", "FAILURE", nil]
+        let message = try self.message(from: "ann@sender.example", notify: recipients)
+        let results = message.recipients.indices.map { SpoolResult(number: $0, state: .delivered, reply: "250 2.0.0 taken") }
+        for _ in 0..<2 { await self.notices.relayed(message, results, content: .memory(Self.content)) }
+        let notice = try #require(try await self.noticesInSpool().first)
+        #expect(try await self.spool.store.list().count == 1)
+        #expect(notice.recipients.map(\.recipient.forwardPath.text) == ["ann@sender.example"])
+        let text = String(decoding: try self.spool.store.content(of: notice).bytes(), as: UTF8.self)
+        #expect(text.components(separatedBy: "Action: relayed").count == 3)
+        #expect(text.contains("r0@example.com") && text.contains("r1@example.com") && !text.contains("rfc822; r2@example.com"))
+        // Neither about a bounce nor to somebody whose name is forged.
+        for other in [
+            try self.message(from: nil, notify: ["SUCCESS"]),
+            try self.message(from: "eve@sender.example", notify: ["SUCCESS"], isForged: true),
+        ] {
+            await self.notices.relayed(other, [results[0]], content: .memory(Self.content))
+        }
+        #expect(try await self.spool.store.list().count == 1)
     }
 
     @Test("recipients given up at different times are kept each for itself, and each once")

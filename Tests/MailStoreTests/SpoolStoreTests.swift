@@ -22,6 +22,10 @@ extension Sample {
     }
 }
 
+extension Sample {
+    static let delivered = [SpoolResult(number: 0, state: .delivered, reply: "250 ok")]
+}
+
 extension SpoolStore {
     func store(_ number: Int, to: [String] = ["user@example.com"]) async throws {
         try await self.store(Sample.spooled(number, to: to), content: .memory(Sample.message))
@@ -95,6 +99,78 @@ struct SpoolStoreTests {
         #expect(!message.isHeld)
         #expect(message.expires == Sample.start + 1_000_000 + late - stopped)
         #expect(try await store.due(route: Self.route, at: late, withExpired: false, limit: 9) == [Sample.id(1)])
+    }
+
+    private func store(_ spool: SpoolStore, _ number: Int, from sender: String, route: String = route) async throws {
+        var message = Sample.spooled(number, route: route)
+        message.record.envelope = Sample.envelope(from: sender)
+        try await spool.store(message, content: .memory(Sample.message))
+    }
+
+    private func due(_ spool: SpoolStore, at now: Int64 = Sample.start + 1_000, limit: Int = 99) async throws -> [Int] {
+        let ids = try await spool.due(route: Self.route, at: now, withExpired: false, limit: limit)
+        return ids.map { id in (1...50).first { Sample.id($0) == id } ?? 0 }
+    }
+
+    @Test("senders take turns, whoever came first and with however many")
+    func turns() async throws {
+        let spool = try Sample.spool(try TemporaryDirectory())
+        for number in 1...6 { try await self.store(spool, number, from: "a@many.example") }
+        #expect(try await self.due(spool) == [1, 2, 3, 4, 5, 6])
+        // One who comes later takes turns with the next of the others, not behind all of them.
+        try await spool.attempted(Sample.id(1), Sample.delivered, next: 0)
+        try await spool.attempted(Sample.id(2), Sample.delivered, next: 0)
+        for number in 7...8 { try await self.store(spool, number, from: "b@few.example") }
+        try await self.store(spool, 9, from: "c@other.example", route: "elsewhere:25")
+        #expect(try await self.due(spool) == [3, 7, 4, 8, 5, 6])
+        #expect(try await self.due(spool, limit: 2) == [3, 7])
+        // What was tried comes last, and does not count when its sender sends more.
+        try await spool.attempted(Sample.id(7), [], next: Sample.start)
+        #expect(try await self.due(spool) == [3, 4, 8, 5, 6, 7])
+        for number in [3, 4, 5, 6, 8] { try await spool.attempted(Sample.id(number), Sample.delivered, next: 0) }
+        try await self.store(spool, 10, from: "a@many.example")
+        try await self.store(spool, 11, from: "a@many.example")
+        try await self.store(spool, 12, from: "b@few.example")
+        #expect(try await self.due(spool) == [10, 12, 11, 7])
+        // Put off.
+        try await spool.attempted(Sample.id(10), [], next: Sample.start + 2_000)
+        #expect(try await self.due(spool) == [12, 11, 7])
+        #expect(try await self.due(spool, at: Sample.start + 2_000) == [12, 11, 10, 7])
+    }
+
+    @Test("what waits behind costs nothing: the order comes from an index that has all that is asked for")
+    func turnsAreIndexed() async throws {
+        let spool = try Sample.spool(try TemporaryDirectory())
+        let plans = try await spool.pool.read { database in
+            try [SpoolStore.dueQuery, SpoolStore.expiredQuery].map { query in
+                let rows = try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + query, arguments: ["r", 0, 0, 0, 1])
+                return rows.map { $0["detail"] as String }
+            }
+        }
+        #expect(plans[0] == ["SEARCH messages USING COVERING INDEX messages_by_turn (route=? AND held=?)"])
+        #expect(plans[1].first == plans[0].first)
+    }
+
+    @Test("messages of an earlier version get their turns")
+    func turnsOfBefore() async throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let spool = try Sample.spool(directory)
+            for number in 1...3 { try await self.store(spool, number, from: "a@many.example") }
+            try await self.store(spool, 4, from: "b@few.example")
+            try await spool.pool.write { database in
+                try database.execute(
+                    sql: """
+                        DROP INDEX messages_by_turn; DROP INDEX messages_by_sender;
+                        ALTER TABLE messages DROP COLUMN turn;
+                        CREATE INDEX messages_by_turn ON messages (route, held, next_attempt);
+                        DELETE FROM grdb_migrations WHERE identifier = 'turns';
+                        """
+                )
+            }
+            try spool.close()
+        }
+        #expect(try await self.due(Sample.spool(directory)) == [1, 4, 2, 3])
     }
 
     @Test("the message goes with its last recipient, and gives its room back")

@@ -127,6 +127,57 @@ struct ScannerProgramTests {
         }
     }
 
+    /// Text with links that takes libclamav about a second of its thread's time for 20 MB.
+    private static func longText(_ octets: Int) -> [UInt8] {
+        let line = Array("hello world this is a line of text <a href='http://www.example.com/x'>\r\n".utf8)
+        return Array("From: a@b.example\r\n\r\n".utf8) + Array(repeating: line, count: octets / line.count).joined()
+    }
+
+    private static func stream(_ bytes: [UInt8]) -> [UInt8] {
+        let length = withUnsafeBytes(of: UInt32(bytes.count).bigEndian) { Array($0) }
+        return Array("zINSTREAM\0".utf8) + length + bytes + [0, 0, 0, 0]
+    }
+
+    @Test("content that takes more than its time is a finding, whatever else is in it")
+    func timeUsedUp() async throws {
+        try await self.running(["--max-scan-time", "1"]) { socket, _ in
+            let answer = try self.conversation(socket, Self.stream(Self.longText(4_000_000)))
+            #expect(answer == "stream: Heuristics.Limits.Exceeded.MaxScanTime FOUND\0")
+        }
+    }
+
+    @Test("a thread that a long scan has slowed ends with its connection; others go on at full speed")
+    func pace() async throws {
+        try await self.running { socket, process in
+            let session = Array("zIDSESSION\0".utf8)
+            let ping = Array("zPING\0".utf8)
+            let end = Array("zEND\0".utf8)
+            let short = Self.stream(Array("hello".utf8))
+            #expect(
+                try self.conversation(socket, session + short + ping + short + end)
+                    == "1: stream: OK\u{0}2: PONG\u{0}3: stream: OK\u{0}"
+            )
+            let long = try self.connect(socket)
+            try long.write(session + Self.stream(Self.longText(20_000_000)), deadline: .now + Self.limit)
+            var answer: [UInt8] = []
+            while true {
+                let more = try long.read(count: 4_096, deadline: .now + Self.limit)
+                if more.isEmpty { break }
+                answer += more
+            }
+            #expect(String(decoding: answer, as: UTF8.self) == "1: stream: OK\0")
+            #expect(try self.conversation(socket, session + short + ping + end) == "1: stream: OK\u{0}2: PONG\u{0}")
+            // Nobody is left who gives way.
+            let tasks = "/proc/\(process.processID ?? 0)/task"
+            for thread in try FileManager.default.contentsOfDirectory(atPath: tasks) {
+                guard let line = try? String(contentsOfFile: "\(tasks)/\(thread)/stat", encoding: .utf8),
+                    let name = line.lastIndex(of: ")")
+                else { continue }
+                #expect(line[line.index(after: name)...].split(separator: " ")[16] == "0", "\(line)")
+            }
+        }
+    }
+
     @Test("it takes no look from outside and no new privileges, writes no core and is kept to few system calls")
     func hardened() async throws {
         try await self.running { _, process in

@@ -28,7 +28,7 @@ extension StoreCheck {
             let age = now - entry.modified / 1_000_000_000
             let path = "\(folder == self.files.messages ? "messages" : "temporary")/\(entry.name)"
             let problem = StoreProblem.of(self.store, kind, path, detail: "\(entry.size) octets, \(age) s old")
-            if age < self.orphanAge {
+            if age < self.orphanAge || self.files.isClaimed(entry.name, in: folder) {
                 problems.append(problem.with(.mayBeOnItsWay))
             } else if !self.repairs {
                 problems.append(problem)
@@ -40,7 +40,7 @@ extension StoreCheck {
     }
 
     private func isOwned(_ name: String, in database: Database) throws -> Bool {
-        guard let id = TransactionID(name.prefix(12)), name == "\(id.text).eml" else { return false }
+        guard let id = self.files.message(name, in: self.files.messages) else { return false }
         let condition = self.store == .quarantine ? "AND stored > 0" : ""
         return try Bool.fetchOne(
             database,
@@ -54,8 +54,8 @@ extension StoreCheck {
         var isRemoved = false
         try queue.writeWithoutTransaction { database in
             try database.inTransaction(.immediate) {
-                if try folder == self.files.temporary || !self.isOwned(name, in: database) {
-                    isRemoved = unlink("\(folder)/\(name)") == 0
+                isRemoved = try self.files.removeOrphan(name, in: folder) {
+                    try folder == self.files.messages && self.isOwned(name, in: database)
                 }
                 return .commit
             }
@@ -65,54 +65,20 @@ extension StoreCheck {
 
     // MARK: Permissions
 
-    private static let directoryMode: mode_t = 0o700
-    private static let fileMode: mode_t = 0o600
-
     func permissionProblems() throws -> [StoreProblem] {
-        var root = stat()
-        guard stat(self.files.directory, &root) == 0 else { throw SystemError(self.files.directory) }
-        var problems = self.permissionProblem(self.files.directory, isDirectory: true, owner: root)
-        for suffix in ["", "-wal", "-shm"] {
-            problems += self.permissionProblem(self.files.database + suffix, isDirectory: false, owner: root)
+        let directory = self.files.directory
+        guard let check = PermissionCheck(store: self.store.rawValue, root: directory, repairs: self.repairs) else {
+            throw SystemError(directory)
         }
+        var problems = check.problems(directory, isDirectory: true)
+        for suffix in ["", "-wal", "-shm"] { problems += check.problems(self.files.database + suffix, isDirectory: false) }
         for folder in [self.files.messages, self.files.temporary, self.files.damaged] where access(folder, F_OK) == 0 {
-            problems += self.permissionProblem(folder, isDirectory: true, owner: root)
+            problems += check.problems(folder, isDirectory: true)
             for entry in try Directory.entries(folder) {
-                problems += self.permissionProblem("\(folder)/\(entry.name)", isDirectory: false, owner: root)
+                problems += check.problems("\(folder)/\(entry.name)", isDirectory: false)
             }
         }
         return problems
-    }
-
-    /// None or one. A file that has gone has none.
-    private func permissionProblem(_ path: String, isDirectory: Bool, owner: stat) -> [StoreProblem] {
-        let mode = isDirectory ? Self.directoryMode : Self.fileMode
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return [] }
-        let name = path == self.files.directory ? "" : String(path.dropFirst(self.files.directory.count + 1))
-        guard status.st_mode & S_IFMT == (isDirectory ? S_IFDIR : S_IFREG) else {
-            return [.of(self.store, .permissions, name, detail: isDirectory ? "no directory" : "no file")]
-        }
-        var faults: [String] = []
-        if status.st_mode & 0o7777 != mode {
-            faults.append("mode \(String(status.st_mode & 0o7777, radix: 8)) instead of \(String(mode, radix: 8))")
-        }
-        if status.st_uid != owner.st_uid { faults.append("owner \(status.st_uid) instead of \(owner.st_uid)") }
-        guard !faults.isEmpty else { return [] }
-        let problem = StoreProblem.of(self.store, .permissions, name, detail: faults.joined(separator: ", "))
-        guard self.repairs else { return [problem] }
-        return [Self.correct(path, mode, owner) ? problem.with(.done("corrected")) : problem]
-    }
-
-    /// By the open file, and not through a link: the gateway's user must not lead root elsewhere.
-    private static func correct(_ path: String, _ mode: mode_t, _ owner: stat) -> Bool {
-        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR || status.st_nlink == 1 else { return false }
-        if status.st_uid != owner.st_uid, fchown(descriptor, owner.st_uid, owner.st_gid) != 0 { return false }
-        return fchmod(descriptor, mode) == 0
     }
 }
 

@@ -29,11 +29,6 @@ package struct StoreCheck: Sendable {
     /// Seconds that a file without a row is left alone.
     let orphanAge: Int
 
-    /// Seconds that one process waits for another's transaction.
-    private static let busySeconds = 10.0
-    /// Lines of SQLite's about a damaged database: more help nobody.
-    private static let damageLines = 5
-
     /// - Parameters:
     ///   - directory: `data_directory`.
     ///   - repairs: without it nothing is changed.
@@ -63,11 +58,15 @@ package struct StoreCheck: Sendable {
         } else if self.files.isDatabaseLost {
             report.problems += try self.messagesWithoutDatabase()
             return report
-        } else if let damage = try self.damage() {
+        } else if let damage = try self.health.damage(requiring: Self.table) {
             let problem = StoreProblem.of(self.store, .databaseDamaged, detail: damage)
-            guard try self.rebuildIndexes(problem, &report) || self.replaceDatabase(problem, &report) else { return report }
+            if try self.health.rebuildIndexes(requiring: Self.table) {
+                report.problems.append(problem.with(.done("indexes made anew")))
+            } else if try !self.replaceDatabase(problem, &report) {
+                return report
+            }
         }
-        let queue = try self.open()
+        let queue = try self.health.open()
         report.problems += try self.strayRows(queue)
         try self.checkRows(queue, &report)
         report.problems += try self.ownerlessFiles(queue)
@@ -78,45 +77,10 @@ package struct StoreCheck: Sendable {
 
     // MARK: The database as a whole
 
-    private func open() throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.busyMode = .timeout(Self.busySeconds)
-        configuration.label = "check"
-        configuration.readonly = !self.repairs
-        configuration.prepareDatabase { database in
-            guard self.repairs else { return }
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-            try database.execute(sql: "PRAGMA foreign_keys = ON")
-        }
-        return try DatabaseQueue(path: self.files.database, configuration: configuration)
-    }
+    /// Without it there is no store.
+    private static let table = "messages"
 
-    /// What SQLite says against the database; nil when nothing.
-    private func damage() throws -> String? {
-        do {
-            let queue = try self.open()
-            let lines = try queue.read { database in
-                guard try database.tableExists("messages") else { return ["there is no table of messages in it"] }
-                return try String.fetchAll(database, sql: "PRAGMA integrity_check(\(Self.damageLines))")
-            }
-            return lines == ["ok"] ? nil : lines.joined(separator: "; ")
-        } catch let error as DatabaseError where error.isDamage {
-            return error.message ?? error.resultCode.description
-        }
-    }
-
-    /// Damage that is in indexes only goes when they are made anew.
-    private func rebuildIndexes(_ problem: StoreProblem, _ report: inout Report) throws -> Bool {
-        guard self.repairs else { return false }
-        do {
-            try self.open().write { try $0.execute(sql: "REINDEX") }
-        } catch let error as DatabaseError where error.isDamage || error.resultCode == .SQLITE_CONSTRAINT {
-            return false
-        }
-        guard try self.damage() == nil else { return false }
-        report.problems.append(problem.with(.done("indexes made anew")))
-        return true
-    }
+    private var health: DatabaseHealth { DatabaseHealth(path: self.files.database, repairs: self.repairs) }
 
     /// - Returns: whether there is a sound database now.
     private func replaceDatabase(_ problem: StoreProblem, _ report: inout Report) throws -> Bool {
@@ -133,7 +97,7 @@ package struct StoreCheck: Sendable {
             report.problems.append(problem)
             return false
         }
-        let result = try DatabaseSalvage(store: self.store, files: self.files).run()
+        let result = try StoreSalvage(store: self.store, files: self.files).run()
         withExtendedLifetime(gateway) {}
         report.problems.append(problem.with(.putAside(result)))
         return true
@@ -152,23 +116,6 @@ package struct StoreCheck: Sendable {
         for entry in try Directory.entries(self.files.messages) { try self.files.putAside(entry.name) }
         return [problem.with(.putAside("the files are in damaged/"))]
     }
-}
-
-extension StoreProblem {
-    static func of(_ store: StoreCheck.Store, _ kind: Kind, _ name: String = "", detail: String) -> StoreProblem {
-        StoreProblem(store: store, kind: kind, name: name, detail: detail, remedy: .none)
-    }
-
-    func with(_ remedy: Remedy) -> StoreProblem {
-        var problem = self
-        problem.remedy = remedy
-        return problem
-    }
-}
-
-extension DatabaseError {
-    /// The file is no sound database.
-    var isDamage: Bool { [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(self.resultCode) }
 }
 
 extension StoreCheck.Store {

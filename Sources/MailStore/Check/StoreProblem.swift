@@ -1,8 +1,10 @@
-/// Something in the quarantine or the spool that does not fit together.
+/// Something in the quarantine, the spool or a small database that does not fit together.
 package struct StoreProblem: Hashable, Sendable {
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         /// The database cannot be read as a whole.
         case databaseDamaged = "database-damaged"
+        /// A table is not as this version, or an earlier one, makes it.
+        case schemaUnknown = "schema-unknown"
         /// There are messages, and nothing that says whose.
         case databaseMissing = "database-missing"
         /// A row that belongs to a message which is not there.
@@ -34,7 +36,8 @@ package struct StoreProblem: Hashable, Sendable {
         case putAside(String)
     }
 
-    package var store: StoreCheck.Store
+    /// `quarantine`, `spool`, or the database's name.
+    package var store: String
     package var kind: Kind
     /// The message's id, or the file's path; empty for what concerns the whole.
     package var name: String
@@ -47,5 +50,21 @@ package struct StoreProblem: Hashable, Sendable {
         case .none, .putAside: true
         case .mayBeOnItsWay, .done: false
         }
+    }
+}
+
+extension StoreProblem {
+    static func of(_ store: String, _ kind: Kind, _ name: String = "", detail: String) -> StoreProblem {
+        StoreProblem(store: store, kind: kind, name: name, detail: detail, remedy: .none)
+    }
+
+    static func of(_ store: StoreCheck.Store, _ kind: Kind, _ name: String = "", detail: String) -> StoreProblem {
+        .of(store.rawValue, kind, name, detail: detail)
+    }
+
+    func with(_ remedy: Remedy) -> StoreProblem {
+        var problem = self
+        problem.remedy = remedy
+        return problem
     }
 }
