@@ -17,6 +17,7 @@ struct TransactionGateTests {
         ["C> RCPT TO:<bob@example.com>", "S* <any>"],
         ["C> RCPT TO:<bob@example.net>", "S* <any>"],
         ["C> RCPT TO:<bob@elsewhere.example>", "S* <any>"],
+        Self.whole("ann@one.example", "hello"), Self.whole("ann@two.example", "reject"), Self.whole("", "hello"),
         // Pipelined, not waited for: what follows finds a question open.
         ["C> MAIL FROM:<alice@example.org>", "C> RCPT TO:<bob@example.com>"],
         ["C> MAIL FROM:<carol@example.org>"],
@@ -36,6 +37,11 @@ struct TransactionGateTests {
         ["quit"], ["C> QUIT"], ["close"], ["half-close"], [], ["C> BDAT 100 LAST", "raw Subject: half a message", "close"],
         ["C> DATA", "raw Subject: half a message", "half-close"],
     ]
+
+    private static func whole(_ sender: String, _ subject: String) -> [String] {
+        ["C> RSET", "S* <any>", "C> MAIL FROM:<\(sender)>", "S* <any>", "C> RCPT TO:<bob@example.com>", "S* <any>"]
+            + ["C> DATA", "S* <any>"] + self.text(subject) + ["S* <any>"]
+    }
 
     private static func text(_ subject: String) -> [String] {
         ["From: a@example.org", "Subject: \(subject)", "", "Good morning.", "."].map { "C> \($0)" }
