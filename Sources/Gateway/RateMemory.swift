@@ -10,6 +10,8 @@ final class RateMemory: RateStore {
     static let interval = Duration.seconds(1)
     /// Batches between two clearances of what is full again: a minute.
     private static let batchesPerClearance = 60
+    /// Changes that could not be written and come back at once, while whoever counts waits.
+    private static let returnedAtOnce = 1_000
 
     private let table: Mutex<RateTable>
     private let archive: any RateArchive
@@ -80,11 +82,15 @@ final class RateMemory: RateStore {
         // Who counts nothing costs nothing.
         let (changes, isEmpty) = self.table.withLock { ($0.changes(), $0.count == 0) }
         guard !isEmpty else { return }
+        let buckets = changes.map { RateBucket(charge: $0, full: $1) }
         do {
-            let reset = try await self.archive.write(changes)
+            let reset = try await self.archive.write(buckets)
             if !reset.isEmpty { self.table.withLock { $0.forget(reset) } }
         } catch {
-            self.table.withLock { $0.unwritten(changes) }
+            for start in stride(from: 0, to: buckets.count, by: Self.returnedAtOnce) {
+                let piece = buckets[start..<min(start + Self.returnedAtOnce, buckets.count)]
+                self.table.withLock { $0.unwritten(piece) }
+            }
             throw error
         }
     }

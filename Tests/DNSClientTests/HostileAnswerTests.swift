@@ -16,7 +16,8 @@ struct HostileAnswerTests {
     private static let patience = Duration.milliseconds(timeout + 1_500)
 
     /// A record with the question's name that has a minute to live.
-    private static func record(_ type: DNSRecordType, _ data: [UInt8], name: [UInt8] = [0xc0, 12], length: Int? = nil) -> [UInt8] {
+    private static func record(_ type: DNSRecordType, _ data: [UInt8], name: [UInt8] = [0xc0, 12], length: Int? = nil) -> [UInt8]
+    {
         let length = length ?? data.count
         return name + [0, UInt8(type.rawValue), 0, 1, 0, 0, 0, 60, UInt8(length >> 8), UInt8(length & 0xff)] + data
     }
@@ -33,7 +34,10 @@ struct HostileAnswerTests {
     private static let lies: [(String, DNSRecordType, UInt16, @Sendable (Int) -> [UInt8])] = [
         ("ten-thousand-addresses", .a, 10_000, { _ in Self.record(.a, Self.address) }),
         ("as-many-as-can-be-said", .a, 65_535, { _ in (0..<30).flatMap { Self.record(.a, [192, 0, 2, $0]) } }),
-        ("ten-thousand-over-tcp", .a, 10_000, { _ in (0..<4_000).flatMap { Self.record(.a, [10, 0, UInt8($0 >> 8), UInt8($0 & 255)]) } }),
+        (
+            "ten-thousand-over-tcp", .a, 10_000,
+            { _ in (0..<4_000).flatMap { Self.record(.a, [10, 0, UInt8($0 >> 8), UInt8($0 & 255)]) } }
+        ),
         ("ten-thousand-exchanges", .mx, 10_000, { _ in Self.record(.mx, [0, 1, 0xc0, 12]) }),
         ("ten-thousand-texts", .txt, 10_000, { _ in Self.record(.txt, [1, 0x61]) }),
         ("ten-thousand-names", .ptr, 10_000, { _ in Self.record(.ptr, [0xc0, 12]) }),
@@ -42,13 +46,20 @@ struct HostileAnswerTests {
         (
             "two-names-that-point-to-each-other", .a, 2,
             { start in
-                Self.record(.a, Self.address, name: Self.pointer(start + 16)) + Self.record(.a, Self.address, name: Self.pointer(start))
+                Self.record(.a, Self.address, name: Self.pointer(start + 16))
+                    + Self.record(.a, Self.address, name: Self.pointer(start))
             }
         ),
         ("a-name-behind-the-end", .a, 1, { _ in Self.record(.a, Self.address, name: Self.pointer(0x3fff)) }),
         ("a-name-of-256-octets", .a, 1, { _ in Self.record(.a, Self.address, name: Self.longLabels + [0xc0, 12]) }),
-        ("a-label-of-64-octets", .a, 1, { _ in Self.record(.a, Self.address, name: [64] + [UInt8](repeating: 0x61, count: 64) + [0]) }),
-        ("a-label-of-128-octets", .a, 1, { _ in Self.record(.a, Self.address, name: [128] + [UInt8](repeating: 0x61, count: 128) + [0]) }),
+        (
+            "a-label-of-64-octets", .a, 1,
+            { _ in Self.record(.a, Self.address, name: [64] + [UInt8](repeating: 0x61, count: 64) + [0]) }
+        ),
+        (
+            "a-label-of-128-octets", .a, 1,
+            { _ in Self.record(.a, Self.address, name: [128] + [UInt8](repeating: 0x61, count: 128) + [0]) }
+        ),
         ("an-exchange-that-points-to-itself", .mx, 1, { Self.record(.mx, [0, 1] + Self.pointer($0 + Self.dataStart + 2)) }),
         ("an-exchange-of-256-octets", .mx, 1, { _ in Self.record(.mx, [0, 1] + Self.longLabels + [0xc0, 12]) }),
         ("a-host-that-points-to-itself", .ptr, 1, { Self.record(.ptr, Self.pointer($0 + Self.dataStart)) }),
@@ -103,9 +114,12 @@ struct HostileAnswerTests {
     }
 
     /// What is no answer must not look like a domain without such records.
-    @Test("where names take more room than a message has, once libunbound has written them anew, that is a failure", arguments: [
-        DNSRecordType.mx, .ptr,
-    ])
+    @Test(
+        "where names take more room than a message has, once libunbound has written them anew, that is a failure",
+        arguments: [
+            DNSRecordType.mx, .ptr,
+        ]
+    )
     func fullOfNames(type: DNSRecordType) async throws {
         #expect(try await self.ask("full.test", type).outcome == .failure(.failed("the answer is too long")))
         #expect(self.server.questions(for: "full.test") == 2)

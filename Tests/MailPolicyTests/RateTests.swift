@@ -114,7 +114,7 @@ struct RateTableStoreTests {
         var before = RateTable()
         let charge = self.charge(3, per: 30)
         for _ in 0..<3 { #expect(before.take([charge], now: 1_000) == nil) }
-        let written = before.changes()
+        let written = before.changes().map { RateBucket(charge: $0, full: $1) }
         #expect(written.map(\.full) == [31_000_000])
         #expect(before.changes().isEmpty, "told once")
         var after = RateTable()
@@ -143,7 +143,7 @@ struct RateTableStoreTests {
         let (mine, other) = (self.charge(1, per: 60), self.charge(1, per: 60, key: "b"))
         #expect(table.take([mine, other], now: 0) == nil)
         table.forget([mine])
-        #expect(table.changes().map(\.charge) == [other])
+        #expect(Array(table.changes().keys) == [other])
         #expect(table.take([mine], now: 0) == nil)
         #expect(table.take([other], now: 0) != nil)
     }
@@ -153,12 +153,12 @@ struct RateTableStoreTests {
         var table = RateTable(maximumKeys: 10)
         let charge = self.charge(5, per: 60)
         #expect(table.take([charge], now: 0) == nil)
-        let lost = table.changes()
+        let lost = table.changes().map { RateBucket(charge: $0, full: $1) }
         table.unwritten(lost)
-        #expect(table.changes() == lost)
+        #expect(table.changes() == [charge: lost[0].full])
         #expect(table.take([charge], now: 0) == nil)
         table.unwritten(lost)
-        #expect(table.changes().map(\.full) == [24_000_000])
+        #expect(table.changes() == [charge: 24_000_000])
         for number in 0..<1_000 { #expect(table.take([self.charge(1, per: 60, key: "\(number)")], now: 0) == nil) }
         #expect(table.changes().count <= 10)
     }
@@ -168,7 +168,7 @@ struct RateTableStoreTests {
         var table = RateTable()
         let charge = self.charge(3, per: 30)
         for _ in 0..<taken { #expect(table.take([charge], now: 0) == nil) }
-        let bucket = table.changes().first ?? RateBucket(charge: charge, full: 0)
+        let bucket = RateBucket(charge: charge, full: table.changes()[charge] ?? 0)
         #expect(bucket.used(now: 0) == used)
         #expect(bucket.wait(now: 0) == wait * 1_000_000)
         #expect(bucket.used(now: 5_000_000) == used, "a token is back when it is there as a whole")
@@ -178,7 +178,9 @@ struct RateTableStoreTests {
 
 @Suite("Transactions at once")
 struct OpenTransactionTests {
-    private func place(_ key: String, limit: Int) -> OpenTransactionPlace { OpenTransactionPlace(.senderDomain, key, limit: limit) }
+    private func place(_ key: String, limit: Int) -> OpenTransactionPlace {
+        OpenTransactionPlace(.senderDomain, key, limit: limit)
+    }
 
     @Test("all places of a transaction are taken, or none")
     func together() {

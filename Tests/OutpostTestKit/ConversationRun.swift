@@ -96,7 +96,9 @@ public final class ConversationRun {
             }
         case .closeOutput: try self.reader(step).channel.closeOutput()
         case .startTLS:
-            guard let startTLS = self.startTLS, case .client(let index) = step.actor else { throw self.failure(step.line, "there is no TLS here") }
+            guard let startTLS = self.startTLS, case .client(let index) = step.actor else {
+                throw self.failure(step.line, "there is no TLS here")
+            }
             do {
                 self.clients[index] = ConversationReader(try startTLS(try self.reader(step).channel))
             } catch {

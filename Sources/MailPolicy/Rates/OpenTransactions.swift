@@ -56,8 +56,12 @@ package struct OpenTransactionPlace: Hashable, Sendable {
     /// To whom there is no place left. Like the rates' replies: 450 is for what policy blocks for a while (RFC 5321 §4.2.3), X.7.1
     /// for what it refuses (RFC 3463 §3.8).
     package var refusal: SMTPReply {
-        let whose = self.per == .recipientDomain ? "to this domain" : "of this sender"
-        return .transient(.mailboxUnavailable, (7, 1), "Too many transactions \(whose) at once, try again later")
+        switch self.per {
+        case .recipientDomain:
+            .transient(.mailboxUnavailable, (7, 1), "Too many transactions to this domain at once, try again later")
+        case .reversePath, .senderDomain, .clientAddress, .clientNetwork:
+            .transient(.mailboxUnavailable, (7, 1), "Too many transactions of this sender at once, try again later")
+        }
     }
 }
 

@@ -142,4 +142,3 @@ package struct RateLimits: Sendable {
         }
     }
 }
-

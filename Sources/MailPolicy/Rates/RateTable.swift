@@ -54,14 +54,15 @@ package struct RateTable: Sendable {
 
     // MARK: - Beside a store
 
-    /// What has changed since this was last asked.
-    package mutating func changes() -> [RateBucket] {
+    /// What has changed since this was last asked: when each bucket will be full. It costs the same however much that is, for whoever
+    /// counts waits meanwhile.
+    package mutating func changes() -> [RateCharge: Int64] {
         defer { self.changed = [:] }
-        return self.changed.map { RateBucket(charge: $0, full: $1) }
+        return self.changed
     }
 
     /// Changes that could not be written down come back, where there are no newer ones.
-    package mutating func unwritten(_ buckets: [RateBucket]) {
+    package mutating func unwritten(_ buckets: some Sequence<RateBucket>) {
         for bucket in buckets where self.changed[bucket.charge] == nil { self.note(bucket) }
     }
 
