@@ -677,6 +677,26 @@ enum SettingReference {
             "10000",
             "Sessions at once from one network: /24 of IPv4, /64 of IPv6."
         ),
+        Setting(
+            "limits.transactions_per_reverse_path",
+            .number(.count, 0...1_000_000),
+            "0",
+            "Transactions at once, from MAIL to the final reply, with one reverse path; more get 450. 0 for any number: a sender is "
+                + "what the client says, and a narrow bound lets whoever forges it keep others out."
+        ),
+        Setting(
+            "limits.transactions_per_sender_domain",
+            .number(.count, 0...1_000_000),
+            "0",
+            "Transactions at once with one domain in the reverse path; 0 for any number."
+        ),
+        Setting(
+            "limits.transactions_per_recipient_domain",
+            .number(.count, 0...1_000_000),
+            "0",
+            "Transactions at once with recipients in one of our domains, so that a flood for one leaves room for the others; 0 for any "
+                + "number: `domains[].downstream_connections` bounds what the mail server gets."
+        ),
         Setting("limits.commands", .number(.count, 10...1_000_000), "1000", "Commands of one session."),
         Setting("limits.errors", .number(.count, 1...10_000), "10", "Refused commands of one session."),
         Setting(

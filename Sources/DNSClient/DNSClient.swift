@@ -166,6 +166,7 @@ package final class DNSClient: DNSResolver {
             return DNSResponse(.failure(.failed(error.description)))
         case .success(let answer):
             if answer.isBogus { return DNSResponse(.failure(.bogus)) }
+            if answer.isCut { return DNSResponse(.failure(.failed("the answer is too long"))) }
             let records = answer.records.compactMap { RecordData.record($0, type) }
             let found: DNSResponse.Outcome
             switch answer.code {

@@ -51,6 +51,7 @@ extension Gateway {
                 taken: sessions.taken,
                 turnedAway: sessions.refused
             ),
+            transactions: services.transactions.figures,
             messages: services.log.counts.figures,
             inspection: await services.inspector.figures,
             scanner: await services.scanner.figures(),

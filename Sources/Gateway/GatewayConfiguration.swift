@@ -320,6 +320,8 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var sessionsPerAddress = 50
         /// From one /24 or /64; as many as in all unless it is set.
         package var sessionsPerNetwork = 10_000
+        /// By sender and recipients' domain; beyond it 450.
+        package var transactions = OpenTransactionLimits()
         /// Seconds for all checks of one message; then 451, and the finished verdict waits for the retry.
         package var inspectionSeconds = 45
         /// Messages being inspected at once; 0: as many as there are cores.

@@ -21,6 +21,8 @@ final class GatewayServices: Sendable {
     let lists: StoredLists
     let greylist: Greylist
     let rates: RateCounter
+    private let rateMemory: RateMemory
+    let transactions = TransactionGate()
     let dmarc: DMARCCounter
     let scanner: ScannerSlot
     let turns: LoopTurns
@@ -72,7 +74,8 @@ final class GatewayServices: Sendable {
         self.ruleHits = try RuleHitCounter(directory: configuration.dataDirectory, logger: logger)
         self.lists = try StoredLists(directory: configuration.dataDirectory, logger: logger)
         self.greylist = Greylist(try GreylistDatabase(directory: configuration.dataDirectory), logger: logger)
-        self.rates = RateCounter(RateMemory(), logger: logger)
+        self.rateMemory = try RateMemory(RateDatabase(directory: configuration.dataDirectory), logger: logger)
+        self.rates = RateCounter(self.rateMemory, logger: logger)
         self.dmarc = DMARCCounter(
             directory: configuration.dataDirectory,
             keptDays: configuration.dmarcReports.keptDays,
@@ -89,6 +92,7 @@ final class GatewayServices: Sendable {
         }
         self.ruleHits.start()
         self.lists.start()
+        self.rateMemory.start()
         self.dmarc.start()
     }
 
@@ -109,6 +113,7 @@ final class GatewayServices: Sendable {
         await self.ledger?.stop()
         await self.ruleHits.stop()
         await self.lists.stop()
+        await self.rateMemory.stop()
         await self.dmarc.stop()
         try? await self.threads.shutdownGracefully()
         await self.slowLane.stop()

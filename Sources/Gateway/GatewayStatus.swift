@@ -8,6 +8,7 @@ package struct GatewayStatus: Codable, Hashable, Sendable {
     package var started: String
     package var configuration: Configuration
     package var sessions: Sessions
+    package var transactions: Transactions
     package var messages: Messages
     package var inspection: Inspection
     package var scanner: Scanner
@@ -43,6 +44,23 @@ package struct GatewayStatus: Codable, Hashable, Sendable {
         package var taken: Int
         /// By one of the bounds on sessions.
         package var turnedAway: Int
+    }
+
+    /// From MAIL to the final reply.
+    package struct Transactions: Codable, Hashable, Sendable {
+        package var now: Int
+        /// Senders and recipients, by one of the bounds on transactions at once.
+        package var refused: Int
+        /// Of what is bounded, the keys that are nearest to their bounds.
+        package var busiest: [Key]
+
+        package struct Key: Codable, Hashable, Sendable {
+            /// `reverse_path`, `sender_domain`, `recipient_domain`.
+            package var per: String
+            package var key: String
+            package var now: Int
+            package var limit: Int
+        }
     }
 
     package struct Messages: Codable, Hashable, Sendable {

@@ -24,19 +24,12 @@ final class Greylist: Sendable {
     }
 }
 
-/// Counts in the memory of this process: what a restart forgets costs nobody but us.
-final class RateMemory: RateStore {
-    private let table = Mutex(RateTable())
-
-    func take(_ charges: [RateCharge], now: Int64) async throws -> RateOverrun? {
-        self.table.withLock { $0.take(charges, now: now) }
-    }
-}
-
 /// Rates as the mail path needs them: nothing throws. While nothing can be counted, everybody may go on.
 final class RateCounter: Sendable {
     private let store: any RateStore
     private let logger: Logger
+    /// The wall clock may be set; from its time at the start on, time only goes forwards.
+    private let wallAtStart = Int64(TransactionClock.milliseconds())
     private let start = ContinuousClock.now
 
     init(_ store: any RateStore, logger: Logger) {
@@ -60,6 +53,6 @@ final class RateCounter: Sendable {
 
     private var now: Int64 {
         let (seconds, attoseconds) = (ContinuousClock.now - self.start).components
-        return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+        return self.wallAtStart + seconds * 1_000 + attoseconds / 1_000_000_000_000_000
     }
 }

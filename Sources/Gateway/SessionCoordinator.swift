@@ -15,6 +15,7 @@ final class SessionCoordinator: SMTPSession {
     private struct Transaction {
         var id: TransactionID
         var mail: MailCommand
+        let places: TransactionPlaces
         /// Fixed by the first recipient that is passed downstream.
         var group: RecipientGroup?
         var downstream: DownstreamTransaction?
@@ -80,6 +81,8 @@ final class SessionCoordinator: SMTPSession {
 
     func transactionReset() {
         self.transaction?.downstream?.abort()
+        // A message that is being judged keeps its places, also when its client has gone.
+        if self.fate == nil { self.transaction?.places.end() }
         self.transaction = nil
     }
 
@@ -146,13 +149,24 @@ final class SessionCoordinator: SMTPSession {
             answer(.replies([Self.senderDenied]))
             return
         }
+        let places = TransactionPlaces(self.services.transactions, limits: self.snapshot.configuration.limits.transactions)
+        if let full = places.begin(sender: mail.reversePath) {
+            self.services.log.refused(full.refusal, client: self.client, from: mail.reversePath, by: .atOnce(full))
+            answer(.replies([full.refusal]))
+            return
+        }
         self.count([self.snapshot.rates.message(from: self.client.address, sender: mail.reversePath)]) { overruns in
             if let overrun = overruns.compactMap({ $0 }).first {
+                places.end()
                 self.services.log.refused(overrun.reply, client: self.client, from: mail.reversePath, by: .limit(overrun))
                 answer(.replies([overrun.reply]))
                 return
             }
-            self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail)
+            guard !self.isClientGone else {
+                places.end()
+                return answer(.replies([Self.localError]))
+            }
+            self.transaction = Transaction(id: self.services.clock.nextID(), mail: mail, places: places)
             self.transaction?.senderQuestion = self.snapshot.authentication?
                 .begin(client: self.client, reversePath: mail.reversePath)
             self.transaction?.reputationQuestion = self.snapshot.reputation?
@@ -163,7 +177,7 @@ final class SessionCoordinator: SMTPSession {
 
     // MARK: - RCPT
 
-    /// Lists and rates, before anything goes downstream.
+    /// Lists, bounds and rates, before anything goes downstream.
     private func screen(_ asked: [Recipient], answer: @escaping (ServerAnswer) -> Void) {
         guard let transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
         let sender = transaction.mail.reversePath
@@ -173,39 +187,37 @@ final class SessionCoordinator: SMTPSession {
             facts.spf = spf
             let lists = self.services.lists.gate(with: self.snapshot)
             var refusals = [SMTPReply?](repeating: nil, count: asked.count)
+            func refuse(_ index: Int, _ reply: SMTPReply, by cause: EarlyCause) {
+                refusals[index] = reply
+                self.services.log.refused(reply, client: self.client, from: sender, to: asked[index].forwardPath, by: cause)
+            }
+            var domains: Set<OpenTransactionPlace> = []
             for (index, recipient) in asked.enumerated() where ours.contains(recipient.forwardPath) {
-                guard let match = lists.atRecipient(facts, recipient: recipient.forwardPath, now: Self.now) else { continue }
-                refusals[index] = Self.senderDenied
-                self.services.log.refused(
-                    Self.senderDenied,
-                    client: self.client,
-                    from: sender,
-                    to: recipient.forwardPath,
-                    by: .list(match)
-                )
+                if let match = lists.atRecipient(facts, recipient: recipient.forwardPath, now: Self.now) {
+                    refuse(index, Self.senderDenied, by: .list(match))
+                } else if let full = transaction.places.add(recipient.forwardPath, new: &domains) {
+                    refuse(index, full.refusal, by: .atOnce(full))
+                }
             }
             let charges = zip(asked, refusals).map { recipient, refusal -> [RateCharge] in
                 guard refusal == nil, ours.contains(recipient.forwardPath) else { return [] }
                 return self.snapshot.rates.recipient(recipient.forwardPath, from: self.client.address, sender: sender)
             }
+            // Whoever is refused from here on leaves the place of its domain to others.
+            let settled = { [domains] (replies: [SMTPReply]) in
+                transaction.places.settle(domains, zip(asked, replies).filter { $0.1.isPositive }.map(\.0.forwardPath))
+                answer(.replies(replies))
+            }
             self.count(charges) { overruns in
                 for (index, overrun) in overruns.enumerated() {
-                    guard let overrun else { continue }
-                    refusals[index] = overrun.reply
-                    self.services.log.refused(
-                        overrun.reply,
-                        client: self.client,
-                        from: sender,
-                        to: asked[index].forwardPath,
-                        by: .limit(overrun)
-                    )
+                    if let overrun { refuse(index, overrun.reply, by: .limit(overrun)) }
                 }
                 guard self.transaction?.id == transaction.id else {
                     // The client has gone meanwhile.
-                    answer(.replies(asked.map { _ in Self.localError }))
+                    settled(asked.map { _ in Self.localError })
                     return
                 }
-                self.admit(asked, refusals: refusals, facts, answer: answer)
+                self.admit(asked, refusals: refusals, facts, answer: settled)
             }
         }
     }
@@ -216,7 +228,7 @@ final class SessionCoordinator: SMTPSession {
         _ asked: [Recipient],
         refusals: [SMTPReply?],
         _ facts: SenderFacts,
-        answer: @escaping (ServerAnswer) -> Void
+        answer: @escaping ([SMTPReply]) -> Void
     ) {
         let affected = asked.indices.filter { index in
             refusals[index] == nil && !asked[index].isPostmaster
@@ -232,7 +244,7 @@ final class SessionCoordinator: SMTPSession {
             return (findings, reputation.refusal(findings) == nil ? nil : await senderQuestion?.value.mailFrom)
         } then: { findings, spf in
             guard self.transaction?.id == transaction.id else {
-                return answer(.replies(asked.map { _ in Self.localError }))
+                return answer(asked.map { _ in Self.localError })
             }
             guard let hit = reputation.refusal(findings), let reply = hit.action?.reply else {
                 return self.add(asked, refusals: refusals, answer: answer)
@@ -305,7 +317,7 @@ final class SessionCoordinator: SMTPSession {
     private static var now: Int64 { Int64(TransactionClock.milliseconds()) }
 
     /// - Parameter refusals: replies to recipients that are refused already.
-    private func add(_ asked: [Recipient], refusals: [SMTPReply?], answer: @escaping (ServerAnswer) -> Void) {
+    private func add(_ asked: [Recipient], refusals: [SMTPReply?], answer: @escaping ([SMTPReply]) -> Void) {
         guard var transaction = self.transaction else { preconditionFailure("RCPT outside a transaction") }
         let lists = self.services.lists.gate(with: self.snapshot)
         var replies = refusals
@@ -328,7 +340,7 @@ final class SessionCoordinator: SMTPSession {
             passed.append(index)
         }
         guard !passed.isEmpty, let group = transaction.group else {
-            answer(.replies(replies.compactMap { $0 }))
+            answer(replies.compactMap { $0 })
             return
         }
         let spools = group.route.whenAway == .spool
@@ -336,7 +348,7 @@ final class SessionCoordinator: SMTPSession {
             self.transaction = transaction
             let taken = self.spooled(passed.map { asked[$0] })
             for (index, reply) in zip(passed, taken) { replies[index] = reply }
-            return answer(.replies(replies.map { $0 ?? Self.localError }))
+            return answer(replies.map { $0 ?? Self.localError })
         }
         let downstream =
             transaction.downstream
@@ -348,13 +360,13 @@ final class SessionCoordinator: SMTPSession {
                 self.services.spool.noteAway(group.route.name)
                 let taken = self.spooled(passed.map { asked[$0] })
                 for (index, reply) in zip(passed, taken) { replies[index] = reply }
-                return answer(.replies(replies.map { $0 ?? Self.localError }))
+                return answer(replies.map { $0 ?? Self.localError })
             }
             for (index, reply) in zip(passed, answers) {
                 replies[index] = reply
             }
             self.recipientsAnswered(passed.map { asked[$0] }, answers, of: transaction.id)
-            answer(.replies(replies.map { $0 ?? Self.localError }))
+            answer(replies.map { $0 ?? Self.localError })
         }
     }
 
@@ -414,6 +426,7 @@ final class SessionCoordinator: SMTPSession {
         fate.decide { reply in
             if !self.isClientGone, let passage = fate.passage { self.unheard.append(passage) }
             self.fate = nil
+            transaction.places.end()
             if self.transaction?.id == transaction.id { self.transaction = nil }
             answer(.replies([reply]))
         }

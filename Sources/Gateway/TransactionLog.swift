@@ -85,6 +85,7 @@ package struct TransactionLog: Sendable {
         switch cause {
         case .list(let match): fields[.list] = "\(match.entry.action.rawValue) \(match)"
         case .limit(let overrun): fields[.limit] = "\(overrun.charge.limit.description) (\(overrun.charge.key))"
+        case .atOnce(let place): fields[.limit] = "\(place.description) (\(place.key))"
         case .reputation(let reason): fields[.reason] = "\(reason)"
         case .overload: fields[.reason] = "too many messages wait to be inspected"
         }
@@ -118,6 +119,7 @@ package struct TransactionLog: Sendable {
 enum EarlyCause {
     case list(ListMatch)
     case limit(RateOverrun)
+    case atOnce(OpenTransactionPlace)
     /// The symbol that decided, and what the DNS said.
     case reputation(String)
     case overload

@@ -101,14 +101,15 @@ extension ConnectionPolicy {
         // Where it only counts, the check of the message counts it.
         var faults = self.helloActions.filter { hello.contains($0.symbol) && $0.action != .score }
             .map { ConnectionFault(symbol: $0.symbol, action: $0.action, text: $0.text, status: "7.1") }
-        switch findings.helo?.result {
-        case .some(.none):
-            let text = "Refused: the name in EHLO has no address"
+        guard let found = findings.helo else { return faults }
+        switch found.result {
+        case .none:
+            let text = "Refused: the name in EHLO, \(found.domain), has no address"
             faults.append(
                 ConnectionFault(symbol: .heloUnresolvable, action: self.heloUnresolvable, text: text, status: "7.1")
             )
         case .temperror: faults += self.unanswered(self.heloUnresolvable)
-        case .pass, .nullMX, nil: break
+        case .pass, .nullMX: break
         }
         return faults
     }

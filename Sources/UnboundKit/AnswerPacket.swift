@@ -38,13 +38,18 @@ struct AnswerPacket {
         self.timeToLive = records.isEmpty ? 0 : timeToLive
     }
 
+    /// RFC 1035 §2.3.4
+    private static let maximumName = 255
+    private static let maximumLabel: UInt8 = 63
+
     /// Where a name ends that begins here; a pointer ends it (RFC 1035 §4.1.4).
     private static func endOfName(_ octets: [UInt8], at start: Int) -> Int? {
         var place = start
-        while place < octets.count {
+        while place < octets.count, place - start < self.maximumName {
             let length = octets[place]
             if length == 0 { return place + 1 }
             if length >= 0xc0 { return place + 2 }
+            guard length <= self.maximumLabel else { return nil }
             place += 1 + Int(length)
         }
         return nil

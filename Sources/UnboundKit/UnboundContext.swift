@@ -23,6 +23,8 @@ package struct UnboundAnswer: Hashable, Sendable {
     package var isNoName: Bool
     package var isSecure: Bool
     package var isBogus: Bool
+    /// The records had no room in a message as the library writes it, and were left out.
+    package var isCut: Bool
     /// Seconds.
     package var timeToLive: UInt32
 }
@@ -165,6 +167,7 @@ private func unboundAnswered(_ data: UnsafeMutableRawPointer?, _ error: Int32, _
             isNoName: false,
             isSecure: false,
             isBogus: false,
+            isCut: false,
             timeToLive: read.timeToLive
         )
         return completion.run(.success(answer))
@@ -186,10 +189,20 @@ private func unboundAnswered(_ data: UnsafeMutableRawPointer?, _ error: Int32, _
                 isNoName: result.pointee.nxdomain != 0,
                 isSecure: result.pointee.secure != 0,
                 isBogus: result.pointee.bogus != 0,
+                isCut: result.pointee.isCut,
                 timeToLive: UInt32(clamping: result.pointee.ttl)
             )
         )
     )
+}
+
+extension ub_result {
+    /// The library writes each answer anew before it reads it, and names may then take more room than they had: what does not fit in
+    /// 65,535 octets it leaves out, says so in the header (TC, RFC 1035 §4.1.1), and calls the rest a good answer.
+    fileprivate var isCut: Bool {
+        guard self.havedata == 0, let packet = self.answer_packet, self.answer_len > 2 else { return false }
+        return UnsafeRawBufferPointer(start: packet, count: Int(self.answer_len))[2] & 0x02 != 0
+    }
 }
 
 extension ub_ctx_err {

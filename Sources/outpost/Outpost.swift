@@ -28,7 +28,8 @@ struct Outpost: AsyncParsableCommand {
         version: "outpost \(Gateway.version)",
         subcommands: [
             Serve.self, StatusCommand.self, Check.self, ConfigCommand.self, RulesCommand.self, QuarantineCommand.self,
-            QueueCommand.self, Fsck.self, ListsCommand.self, GreylistCommand.self, DMARCCommand.self, Demo.self,
+            QueueCommand.self, Fsck.self, ListsCommand.self, GreylistCommand.self, RatesCommand.self, DMARCCommand.self,
+            Demo.self,
         ]
     )
 }

@@ -75,8 +75,11 @@ struct LogTests {
             Thread.detachNewThread {
                 continuation.resume(
                     with: Result {
-                        ConversationRun(script, client: try ConversationSocket(address: "127.0.0.1", port: port), downstreams: [])
-                            .run()
+                        try ConversationRun(
+                            script,
+                            connect: { try ConversationSocket(address: "127.0.0.1", port: port) },
+                            downstreams: []
+                        ).run()
                     }
                 )
             }

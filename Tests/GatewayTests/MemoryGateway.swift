@@ -64,6 +64,9 @@ final class MemoryGateway: Sendable {
 
     func stop() async { await self.services.stop() }
 
+    var transactions: GatewayStatus.Transactions { self.services.transactions.figures }
+    var messages: GatewayStatus.Messages { self.services.log.counts.figures }
+
     /// Blocking.
     func run(_ script: ConversationScript) throws -> [ConversationFailure] {
         guard let index = self.listeners.firstIndex(of: script.listener) else {
@@ -76,17 +79,18 @@ final class MemoryGateway: Sendable {
             let index = Self.ports.firstIndex(of: host.port) ?? 0
             return MemoryConnection.open(on: loop, initialize: initialize) { arriving[index].push($0) }.hop(to: eventLoop)
         }
-        let pipe = try loop.submit { () throws -> ConversationPipe in
-            let made = DownstreamPool(
+        try loop.submit {
+            pool.value = DownstreamPool(
                 eventLoop: loop,
                 directory: self.services.directory,
                 logger: self.logger,
                 connector: connector
             )
-            pool.value = made
-            return try self.accept(on: loop, listener: self.configuration.listeners[index], pool: pool)
         }.wait()
-        return ConversationRun(script, client: pipe, downstreams: arriving).run()
+        let connect = {
+            try loop.submit { try self.accept(on: loop, listener: self.configuration.listeners[index], pool: pool) }.wait()
+        }
+        return try ConversationRun(script, connect: connect, downstreams: arriving).run()
     }
 
     private func accept(

@@ -221,5 +221,56 @@ extension IntegrationTests {
             open[0].quit()
             try Wait.until("there is room again") { (try? SMTPTestClient(port: gateway.port, fromHost: 9)) != nil }
         }
+
+        @Test("what was counted outlives the gateway, also one that is killed, and an administrator can let somebody go")
+        func ratesOutlive() throws {
+            let server = try RecordingMailServer()
+            var file = GatewayFile.bare(downstream: server.port)
+            file.top = ["rates:", "  - {per: client_address, limit: 2, window: 1h}"]
+            let gateway = try ProgramUnderTest(file)
+            func listed() throws -> String { try gateway.command(["rates", "list", "--limited", "--format", "json"]).output }
+            for _ in 0..<2 { #expect(try self.send(gateway).code == 250) }
+            #expect(try self.send(gateway).code == 450)
+            try Wait.until("it is written down") { try listed().contains(#""key":"127.0.0.1""#) }
+            let line = try listed()
+            for field in [#""used":2"#, #""limit":2"#, #""window":3600"#, #""per":"client_address""#, #""of":"messages""#] {
+                #expect(line.contains(field), "\(line)")
+            }
+            gateway.process.signal(SIGKILL)
+            try Wait.until("it is gone") { !gateway.process.isRunning }
+            try gateway.startAgain()
+            #expect(try self.send(gateway).code == 450, "after a crash")
+            gateway.process.stop(.seconds(8))
+            try gateway.startAgain()
+            #expect(try self.send(gateway).code == 450, "after an orderly end")
+            #expect(try gateway.command(["rates", "list"]).output.contains("127.0.0.1  client_address  messages"))
+
+            #expect(try gateway.command(["rates", "reset", "192.0.2.1"]).status == 1)
+            let reset = try gateway.command(["rates", "reset", "127.0.0.1"])
+            #expect(reset.status == 0 && reset.output == "127.0.0.1: 1 count forgotten\n", "\(reset)")
+            try Wait.until("it may send again") { (try? self.send(gateway))?.code == 250 }
+        }
+
+        @Test("transactions at once are shown by status and refused beyond the bound, with the reason in the log")
+        func transactions() throws {
+            let server = try RecordingMailServer()
+            var file = GatewayFile.bare(downstream: server.port)
+            file.limits += ["transactions_per_sender_domain: 1", "transactions_per_recipient_domain: 4"]
+            let gateway = try ProgramUnderTest(file)
+            var first: SMTPTestClient? = try SMTPTestClient(port: gateway.port)
+            #expect(try first?.command("MAIL FROM:<ann@sender.example>").code == 250)
+            #expect(try first?.command("RCPT TO:<bob@example.com>").code == 250)
+            let second = try self.send(gateway)
+            #expect(second.text == "450 4.7.1 Too many transactions of this sender at once, try again later", "\(second)")
+            #expect(gateway.log.contains("limit=\"1 transactions at once per sender_domain (sender.example)\""))
+            let status = try gateway.command(["status"]).output
+            #expect(status.contains("1 now, 1 refused by a bound on transactions at once"), "\(status)")
+            #expect(status.contains("sender_domain sender.example: 1 of 1"), "\(status)")
+            #expect(status.contains("recipient_domain example.com: 1 of 4"), "\(status)")
+            // Without a word, in the middle of a transaction.
+            first = nil
+            try Wait.until("the place is free") { (try? self.send(gateway))?.code == 250 }
+            #expect(try gateway.command(["status"]).output.contains("0 now, "))
+        }
     }
 }

@@ -101,3 +101,116 @@ struct RateTests {
         #expect(codes == ["421 4.7.0", "450 4.7.1", "450 4.7.1"])
     }
 }
+
+@Suite("Rates beside a store")
+struct RateTableStoreTests {
+    private func charge(_ limit: Int, per seconds: Int, key: String = "a", exempt: [IPNetwork] = []) -> RateCharge {
+        let limit = RateLimit(per: .clientAddress, of: .messages, limit: limit, windowSeconds: seconds, exempt: exempt)
+        return RateCharge(limit: limit, key: key)
+    }
+
+    @Test("what was written down goes on where it was, whoever is exempt by now")
+    func restart() throws {
+        var before = RateTable()
+        let charge = self.charge(3, per: 30)
+        for _ in 0..<3 { #expect(before.take([charge], now: 1_000) == nil) }
+        let written = before.changes().map { RateBucket(charge: $0, full: $1) }
+        #expect(written.map(\.full) == [31_000_000])
+        #expect(before.changes().isEmpty, "told once")
+        var after = RateTable()
+        after.restore(written, now: 2_000)
+        let same = self.charge(3, per: 30, exempt: [try #require(IPNetwork("10.0.0.0/8"))])
+        #expect(after.take([same], now: 2_000)?.seconds == 9)
+        #expect(after.take([same], now: 11_000) == nil)
+        #expect(after.take([self.charge(4, per: 30)], now: 2_000) == nil, "another limit is another bucket")
+        var late = RateTable()
+        late.restore(written, now: 31_000)
+        #expect(late.count == 0)
+    }
+
+    @Test("a clock that was set back makes nobody wait longer than a window")
+    func clock() {
+        var table = RateTable()
+        let charge = self.charge(1, per: 60)
+        table.restore([RateBucket(charge: charge, full: 1_000_000_000_000)], now: 1_000)
+        #expect(table.take([charge], now: 1_000)?.seconds == 60)
+        #expect(table.take([charge], now: 61_000) == nil)
+    }
+
+    @Test("a bucket that is made full is not written down as it was before")
+    func forget() {
+        var table = RateTable()
+        let (mine, other) = (self.charge(1, per: 60), self.charge(1, per: 60, key: "b"))
+        #expect(table.take([mine, other], now: 0) == nil)
+        table.forget([mine])
+        #expect(Array(table.changes().keys) == [other])
+        #expect(table.take([mine], now: 0) == nil)
+        #expect(table.take([other], now: 0) != nil)
+    }
+
+    @Test("what could not be written comes again, but not over what is newer; and it is bounded")
+    func unwritten() {
+        var table = RateTable(maximumKeys: 10)
+        let charge = self.charge(5, per: 60)
+        #expect(table.take([charge], now: 0) == nil)
+        let lost = table.changes().map { RateBucket(charge: $0, full: $1) }
+        table.unwritten(lost)
+        #expect(table.changes() == [charge: lost[0].full])
+        #expect(table.take([charge], now: 0) == nil)
+        table.unwritten(lost)
+        #expect(table.changes() == [charge: 24_000_000])
+        for number in 0..<1_000 { #expect(table.take([self.charge(1, per: 60, key: "\(number)")], now: 0) == nil) }
+        #expect(table.changes().count <= 10)
+    }
+
+    @Test("how much is used, and for how long there is nothing", arguments: [(0, 0, 0), (1, 1, 0), (2, 2, 0), (3, 3, 10)])
+    func bucket(taken: Int, used: Int, wait: Int64) {
+        var table = RateTable()
+        let charge = self.charge(3, per: 30)
+        for _ in 0..<taken { #expect(table.take([charge], now: 0) == nil) }
+        let bucket = RateBucket(charge: charge, full: table.changes()[charge] ?? 0)
+        #expect(bucket.used(now: 0) == used)
+        #expect(bucket.wait(now: 0) == wait * 1_000_000)
+        #expect(bucket.used(now: 5_000_000) == used, "a token is back when it is there as a whole")
+        #expect(bucket.used(now: 10_000_000) == max(0, used - 1))
+    }
+}
+
+@Suite("Transactions at once")
+struct OpenTransactionTests {
+    private func place(_ key: String, limit: Int) -> OpenTransactionPlace {
+        OpenTransactionPlace(.senderDomain, key, limit: limit)
+    }
+
+    @Test("all places of a transaction are taken, or none")
+    func together() {
+        var open = OpenTransactions()
+        let (narrow, wide) = (self.place("narrow", limit: 1), self.place("wide", limit: 3))
+        #expect(open.take([wide, narrow]) == nil)
+        #expect(open.take([wide, narrow]) == narrow)
+        #expect(open.count(wide) == 1)
+        #expect(open.take([wide]) == nil)
+        // A reload may have made it narrower than what is taken.
+        #expect(open.take([self.place("wide", limit: 1)]) == wide)
+        #expect(open.busiest(5).map(\.place.key) == ["narrow", "wide"])
+        open.giveBack([narrow, wide])
+        #expect(open.take([narrow]) == nil)
+        open.giveBack([narrow, wide])
+        #expect(open.isEmpty)
+    }
+
+    @Test("what is bounded for whom")
+    func keys() throws {
+        var limits = OpenTransactionLimits()
+        let sender = ReversePath.mailbox(try #require(MailAddress("Ann@Example.org")))
+        let recipient = try #require(MailAddress("bob@Example.com"))
+        #expect(limits.places(of: sender).isEmpty && limits.place(of: recipient) == nil)
+        limits.perSenderDomain = 2
+        limits.perReversePath = 1
+        limits.perRecipientDomain = 3
+        #expect(limits.places(of: sender).map(\.key) == ["ann@example.org", "example.org"])
+        #expect(limits.places(of: .null).isEmpty, "bounces come from nobody")
+        #expect(limits.place(of: recipient)?.description == "3 transactions at once per recipient_domain")
+        #expect(limits.places(of: sender)[0].refusal.description.hasPrefix("450 4.7.1 "))
+    }
+}

@@ -33,7 +33,9 @@ struct ConversationParser {
     private mutating func read(_ line: Substring) throws(ConversationScript.Malformed) {
         let (word, rest) = Self.firstWord(line)
         switch word {
-        case "client": try self.client(rest)
+        case "client": try self.client(0, rest)
+        case "client2": try self.client(1, rest)
+        case "client3": try self.client(2, rest)
         case "downstream": try self.downstream(0, rest)
         case "downstream2": try self.downstream(1, rest)
         case "configuration:": self.script.configuration = String(rest)
@@ -89,26 +91,27 @@ struct ConversationParser {
         return true
     }
 
-    // MARK: - The client
+    // MARK: - A client
 
-    private mutating func client(_ line: Substring) throws(ConversationScript.Malformed) {
+    private mutating func client(_ index: Int, _ line: Substring) throws(ConversationScript.Malformed) {
+        let actor = ConversationScript.Actor.client(index)
         let (word, text) = Self.firstWord(line)
-        if try self.dialogue(.client, word, text) { return }
+        if try self.dialogue(actor, word, text) { return }
         switch word {
-        case "hello": try self.lines(Self.hello)
-        case "envelope": try self.lines(Self.hello + Self.envelope)
+        case "hello": try self.lines(index, Self.hello)
+        case "envelope": try self.lines(index, Self.hello + Self.envelope)
         case "message":
             let subject = text.isEmpty ? "hello" : String(text)
-            try self.lines(["C> DATA", "S~ 354"] + Self.message(subject: subject).map { "C> \($0)" } + ["C> ."])
-        case "quit": try self.lines(["C> QUIT", "S< 221 2.0.0 Goodbye", "expect close"])
-        case "half-close": self.add(.client, .closeOutput)
-        case "starttls": self.add(.client, .startTLS)
+            try self.lines(index, ["C> DATA", "S~ 354"] + Self.message(subject: subject).map { "C> \($0)" } + ["C> ."])
+        case "quit": try self.lines(index, ["C> QUIT", "S< 221 2.0.0 Goodbye", "expect close"])
+        case "half-close": self.add(actor, .closeOutput)
+        case "starttls" where index == 0: self.add(actor, .startTLS)
         default: throw self.malformed("the client does not know how to: \(line)")
         }
     }
 
-    private mutating func lines(_ lines: [String]) throws(ConversationScript.Malformed) {
-        for line in lines { try self.client(line[...]) }
+    private mutating func lines(_ index: Int, _ lines: [String]) throws(ConversationScript.Malformed) {
+        for line in lines { try self.client(index, line[...]) }
     }
 
     private static let hello = ["S< 220 mx.example.com ESMTP Outpost", "C> EHLO client.example.org", "S* 250"]

@@ -95,8 +95,12 @@ public final class ConversationProgram: Sendable {
         guard let (address, port) = self.ports[script.listener] else {
             throw Failure(description: "the configuration has no listener \(script.listener)")
         }
-        let client = try ConversationSocket(address: address, port: port)
-        let run = ConversationRun(script, client: client, downstreams: self.downstreams.map(\.connections), startTLS: startTLS)
+        let run = try ConversationRun(
+            script,
+            connect: { try ConversationSocket(address: address, port: port) },
+            downstreams: self.downstreams.map(\.connections),
+            startTLS: startTLS
+        )
         return run.run()
     }
 

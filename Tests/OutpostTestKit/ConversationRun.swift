@@ -10,27 +10,31 @@ public struct ConversationFailure: Error, Hashable, Sendable {
 /// Plays one conversation against a gateway, wherever that is. Blocking: for a thread of its own.
 public final class ConversationRun {
     public typealias Connections = ConversationQueue<(any ConversationChannel)?>
+    /// Makes one more connection to the gateway.
+    public typealias Connect = () throws -> any ConversationChannel
     public typealias StartTLS = (any ConversationChannel) throws -> any ConversationChannel
 
     private let script: ConversationScript
     private let downstreams: [ConversationDownstream]
     private let startTLS: StartTLS?
-    private var client: ConversationReader
+    private let connect: Connect
+    private var clients: [Int: ConversationReader]
     private var current: [Int: ConversationReader] = [:]
     private var unsent: (actor: ConversationScript.Actor, bytes: [UInt8])?
     private var clientHasClosed = false
 
     /// - Parameters:
-    ///   - client: the connection to the gateway.
+    ///   - connect: makes a connection to the gateway; the first client's is made at once.
     ///   - downstreams: where the gateway's connections to each of its downstream servers arrive.
     public init(
         _ script: ConversationScript,
-        client: any ConversationChannel,
+        connect: @escaping Connect,
         downstreams: [Connections],
         startTLS: StartTLS? = nil
-    ) {
+    ) throws {
         self.script = script
-        self.client = ConversationReader(client)
+        self.connect = connect
+        self.clients = [0: ConversationReader(try connect())]
         self.downstreams = downstreams.map { ConversationDownstream(offers: script.offers, arriving: $0) }
         self.startTLS = startTLS
     }
@@ -44,16 +48,18 @@ public final class ConversationRun {
         do {
             for step in self.script.steps { try self.perform(step) }
             self.flush()
-            if !self.client.leftover.isEmpty {
-                failures.append(self.failure(0, "the gateway also said: \(ConversationEscapes.text(self.client.leftover))"))
+            for (_, client) in self.clients where !client.leftover.isEmpty {
+                failures.append(self.failure(0, "the gateway also said: \(ConversationEscapes.text(client.leftover))"))
             }
         } catch let failure as ConversationFailure {
             failures.append(failure)
         } catch {
             failures.append(self.failure(0, "\(error)"))
         }
-        self.client.channel.close()
-        _ = try? self.client.rest()
+        for client in self.clients.values {
+            client.channel.close()
+            _ = try? client.rest()
+        }
         for (index, downstream) in self.downstreams.enumerated() {
             downstream.end(isAnswering: !self.script.plays(downstream: index))
         }
@@ -72,7 +78,7 @@ public final class ConversationRun {
     private func perform(_ step: ConversationScript.Step) throws {
         if case .send(let bytes) = step.action {
             if let unsent = self.unsent, unsent.actor != step.actor { self.flush() }
-            if case .downstream = step.actor, self.unsent == nil { _ = try self.reader(step) }
+            if self.unsent == nil { _ = try self.reader(step) }
             self.unsent = (step.actor, (self.unsent?.bytes ?? []) + bytes)
             return
         }
@@ -82,12 +88,19 @@ public final class ConversationRun {
         case .expect(let expectation): try self.expect(expectation, step)
         case .close:
             try self.reader(step).channel.close()
-            if case .downstream(let index) = step.actor { self.current[index] = nil }
+            switch step.actor {
+            case .client(0): break
+            // The next thing it does is on a new connection.
+            case .client(let index): self.clients[index] = nil
+            case .downstream(let index): self.current[index] = nil
+            }
         case .closeOutput: try self.reader(step).channel.closeOutput()
         case .startTLS:
-            guard let startTLS = self.startTLS else { throw self.failure(step.line, "there is no TLS here") }
+            guard let startTLS = self.startTLS, case .client(let index) = step.actor else {
+                throw self.failure(step.line, "there is no TLS here")
+            }
             do {
-                self.client = ConversationReader(try startTLS(self.client.channel))
+                self.clients[index] = ConversationReader(try startTLS(try self.reader(step).channel))
             } catch {
                 throw self.failure(step.line, "TLS: \(error)")
             }
@@ -108,17 +121,24 @@ public final class ConversationRun {
         guard let unsent = self.unsent else { return }
         self.unsent = nil
         switch unsent.actor {
-        case .client: self.client.channel.send(unsent.bytes)
+        case .client(let index): self.clients[index]?.channel.send(unsent.bytes)
         case .downstream(let index): self.current[index]?.channel.send(unsent.bytes)
         }
     }
 
     private func reader(_ step: ConversationScript.Step) throws -> ConversationReader {
-        guard case .downstream(let index) = step.actor else { return self.client }
-        if let reader = self.current[index] { return reader }
-        let reader = try self.accept(index, isGreeted: true, step)
-        self.current[index] = reader
-        return reader
+        switch step.actor {
+        case .client(let index):
+            if let reader = self.clients[index] { return reader }
+            let reader = ConversationReader(try self.connect())
+            self.clients[index] = reader
+            return reader
+        case .downstream(let index):
+            if let reader = self.current[index] { return reader }
+            let reader = try self.accept(index, isGreeted: true, step)
+            self.current[index] = reader
+            return reader
+        }
     }
 
     private func accept(_ index: Int, isGreeted: Bool, _ step: ConversationScript.Step) throws -> ConversationReader {

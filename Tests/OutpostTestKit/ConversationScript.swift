@@ -4,7 +4,8 @@ import Foundation
 /// describes the language.
 public struct ConversationScript: Sendable, CustomStringConvertible {
     public enum Actor: Hashable, Sendable {
-        case client
+        /// Counted from 0: the client of most conversations, and others that connect when they first do something.
+        case client(Int)
         /// Counted from 0: the first downstream server of the configuration, the second.
         case downstream(Int)
     }

@@ -8,8 +8,12 @@ public final class FaultyNameServer: Sendable {
     public enum Behaviour: Sendable {
         /// TXT records, each a list of strings; a record of no strings is one that the standard forbids.
         case text([[String]])
-        /// So many TXT records of one character, over TCP; a message holds about 4,600.
-        case manyTexts(Int)
+        /// Records of the type that is asked for, one unlike the other, as many as there is room for in a message of 65,535 octets,
+        /// which is filled to the last octet; over TCP. For A, PTR, MX and TXT.
+        case full
+        /// The answer section as it stands on the wire, made for the place in the message where it begins, with the number of records
+        /// that the header says it has.
+        case section(count: UInt16, @Sendable (_ start: Int) -> [UInt8])
         case address(UInt32)
         /// Records of any types, their data as on the wire; those of the type that is asked for are the answer.
         case records([Record])
@@ -164,9 +168,10 @@ public final class FaultyNameServer: Sendable {
             let reply = query.reply(records: answers)
             // What plain DNS has room for in a packet (RFC 1035 §4.2.1); more comes over TCP.
             send(isStream || reply.count <= 512 ? reply : query.reply(flags: 0x8380))
-        case .manyTexts where !isStream: send(query.reply(flags: 0x8380))
-        case .manyTexts(let count):
-            send(query.reply(records: (0..<count).map { (16, [1, UInt8(0x61 + $0 % 26)]) }))
+        case .full: send(isStream ? query.fullReply() : query.reply(flags: 0x8380))
+        case .section(let count, let make):
+            let reply = query.reply(count: count, section: make(query.answerStart))
+            send(isStream || reply.count <= 512 ? reply : query.reply(flags: 0x8380))
         case .text(let records):
             let isAsked = query.type == 16
             send(
@@ -214,14 +219,61 @@ private struct DNSQuery: Sendable {
         self.question = Array(octets[12..<(index + 5)])
     }
 
+    /// Where the answer section begins.
+    var answerStart: Int { Self.headerLength + self.question.count }
+
+    private static let headerLength = 12
+    /// RFC 1035 §4.2.2: two octets say how long a message is.
+    private static let maximumMessage = 65_535
+
     func reply(id: UInt16? = nil, flags: UInt16 = 0x8180, records: [(type: UInt16, data: [UInt8])] = []) -> [UInt8] {
-        func two(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
-        var octets = two(id ?? self.id) + two(flags) + two(1) + two(UInt16(records.count)) + two(0) + two(0) + self.question
-        for record in records {
-            // The name is that of the question; a minute to live.
-            octets += [0xc0, 12] + two(record.type) + two(1) + [0, 0, 0, 60] + two(UInt16(record.data.count)) + record.data
+        let section = records.flatMap { Self.record($0.type, $0.data) }
+        return self.reply(id: id, flags: flags, count: UInt16(records.count), section: section)
+    }
+
+    /// - Parameter additional: records behind the answer.
+    func reply(
+        id: UInt16? = nil,
+        flags: UInt16 = 0x8180,
+        count: UInt16,
+        section: [UInt8],
+        additional: UInt16 = 0
+    ) -> [UInt8] {
+        Self.two(id ?? self.id) + Self.two(flags) + Self.two(1) + Self.two(count) + Self.two(0) + Self.two(additional)
+            + self.question + section
+    }
+
+    /// The name is that of the question; a minute to live.
+    private static func record(_ type: UInt16, _ data: [UInt8]) -> [UInt8] {
+        [0xc0, UInt8(Self.headerLength)] + self.two(type) + self.two(1) + [0, 0, 0, 60] + self.two(UInt16(data.count)) + data
+    }
+
+    private static func two(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
+
+    func fullReply() -> [UInt8] {
+        // What is behind the last record: one of a type that nobody knows (RFC 3597), with a root's name.
+        let filling: [UInt8] = [0] + Self.two(65_280) + Self.two(1) + [0, 0, 0, 0]
+        let room = Self.maximumMessage - self.answerStart - filling.count - 2
+        var section: [UInt8] = []
+        var count: UInt16 = 0
+        while true {
+            let number = [UInt8(count >> 8), UInt8(count & 0xff)]
+            // Three letters are enough for 17,576.
+            let word = [26 * 26, 26, 1].map { UInt8(ascii: "a") + UInt8(Int(count) / $0 % 26) }
+            let record =
+                switch self.type {
+                case 1: Self.record(1, [10, 0] + number)
+                case 12: Self.record(12, [3] + word + [0xc0, UInt8(Self.headerLength)])
+                case 15: Self.record(15, number + [0xc0, UInt8(Self.headerLength)])
+                default: Self.record(16, [3] + word)
+                }
+            guard section.count + record.count <= room else { break }
+            section += record
+            count += 1
         }
-        return octets
+        let rest = [UInt8](repeating: 0x78, count: room - section.count)
+        section += filling + Self.two(UInt16(rest.count)) + rest
+        return self.reply(count: count, section: section, additional: 1)
     }
 
     static func wire(_ name: String) -> [UInt8] {

@@ -61,7 +61,12 @@ package struct RateCharge: Hashable, Sendable {
         self.key = key
     }
 
-    /// The exempt networks, maybe many, say nothing that the rest does not.
+    /// Whom a limit exempts is no part of which bucket it is: who is exempt has none. So a bucket is known again after a restart.
+    package static func == (one: Self, other: Self) -> Bool {
+        one.key == other.key && one.limit.per == other.limit.per && one.limit.of == other.limit.of
+            && one.limit.limit == other.limit.limit && one.limit.windowSeconds == other.limit.windowSeconds
+    }
+
     package func hash(into hasher: inout Hasher) {
         hasher.combine(self.key)
         hasher.combine(self.limit.per)
@@ -136,13 +141,4 @@ package struct RateLimits: Sendable {
             return key.map { RateCharge(limit: limit, key: $0) }
         }
     }
-}
-
-/// Where it is counted. One gateway counts in memory; several could share a server.
-package protocol RateStore: Sendable {
-    /// Takes one token for each charge, or none if one of the buckets is empty.
-    /// - Parameter now: milliseconds, of a clock that does not go backwards.
-    /// - Throws: when nothing can be counted. The client is then let go on: limits are there against floods, and a store that is
-    ///   away must not stop all mail.
-    func take(_ charges: [RateCharge], now: Int64) async throws -> RateOverrun?
 }

@@ -12,6 +12,7 @@ enum StatusText {
             ("gateway", ["outpost \(status.version), process \(status.process), since \(self.time(status.started))"]),
             ("configuration", self.configuration(status.configuration)),
             ("sessions", self.sessions(status.sessions)),
+            ("transactions", self.transactions(status.transactions)),
             ("messages", self.messages(status.messages)),
             ("inspection", self.inspection(status.inspection)),
             ("scanner", self.scanner(status.scanner)),
@@ -43,6 +44,11 @@ enum StatusText {
             "\(sessions.now) now, at most \(sessions.peak) at once, limit \(sessions.limit)",
             "\(sessions.taken) taken, \(sessions.turnedAway) turned away",
         ]
+    }
+
+    private static func transactions(_ transactions: GatewayStatus.Transactions) -> [String] {
+        ["\(transactions.now) now, \(transactions.refused) refused by a bound on transactions at once"]
+            + transactions.busiest.map { "\($0.per) \($0.key): \($0.now) of \($0.limit)" }
     }
 
     private static func messages(_ messages: GatewayStatus.Messages) -> [String] {
