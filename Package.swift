@@ -63,7 +63,7 @@ let package = Package(
         layer("SMTPCore", ["MailTypes", nioCore]),
         layer("MailMessage", ["MailTypes", "SystemKit", "DeflateKit"]),
         layer("MailChecks", ["MailTypes", "MailMessage"]),
-        layer("MailRules", ["MailTypes", "MailMessage", "PatternKit"]),
+        layer("MailRules", ["MailTypes", "MailMessage", "PatternKit", "OpenSSLKit"]),
         layer("MailPolicy", ["MailTypes"]),
         layer("DeliveryCore", ["MailTypes"]),
         layer("SenderAuth", ["MailTypes", "MailMessage", "OpenSSLKit"]),

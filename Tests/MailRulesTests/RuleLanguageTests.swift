@@ -196,25 +196,82 @@ struct RuleLanguageTests {
                 "test.cf:1:8: note: A asks for __B, which is only there under 'ifplugin Mail::SpamAssassin::Plugin::DCC'; "
                     + "it counts as 0 (test.cf:3)",
                 "test.cf:1:15: warning: A asks for __C, and there is no such rule; it counts as 0",
+                "test.cf:2:1: note: 1 rule is not read: plugin DCC is not there "
+                    + "(it needs the network: a service with a protocol of its own)",
             ]
         )
     }
 
-    @Test("Functions that are not available are told once, with the reason")
+    @Test("Functions that are not available are told for each rule that calls them, with the reason")
     func functions() {
         let rules = """
-            header A eval:check_rbl_accreditor('a', 'b.example.')
-            header B eval:check_rbl_accreditor('c', 'd.example.')
+            header A eval:check_pyzor()
+            header B eval:check_pyzor()
             body C eval:check_bayes('0.9', '1')
             body D eval:chek_bayes('0.9', '1')
             """
         #expect(
             compile(rules).problems.map(\.description) == [
-                "test.cf:1:10: note: check_rbl_accreditor of plugin DNSEval is not available; rules that call it never hit "
-                    + "(it asks the network)",
-                "test.cf:3:8: note: check_bayes of plugin Bayes is not available; rules that call it never hit "
-                    + "(it needs what was learnt from earlier messages)",
-                "test.cf:4:8: warning: unknown function chek_bayes; rules that call it never hit (did you mean check_bayes?)",
+                "test.cf:1:10: note: check_pyzor of plugin Pyzor is not available; A never hits "
+                    + "(it needs the network: a service with a protocol of its own)",
+                "test.cf:2:10: note: check_pyzor of plugin Pyzor is not available; B never hits "
+                    + "(it needs the network: a service with a protocol of its own)",
+                "test.cf:3:8: note: check_bayes of plugin Bayes is not available; C never hits "
+                    + "(it needs learning: what earlier messages taught)",
+                "test.cf:4:8: warning: unknown function chek_bayes; D never hits (did you mean check_bayes?)",
+            ]
+        )
+    }
+
+    @Test(
+        "Slips are told with what was probably meant, and once",
+        arguments: [
+            ("header A exist:Date", "test.cf:1:20: error: '=~' or '!~' is expected here (did you mean exists:Date?)"),
+            (
+                "loadplugin Mail::SpamAssassin::Plugin::FreeMial",
+                "test.cf:1:12: warning: there is no plugin FreeMial (did you mean FreeMail?)"
+            ),
+            (
+                "ifplugin Mail::SpamAssassin::Plugin::HTMLEvall\nbody A /a/\nendif",
+                "test.cf:1:1: note: 1 rule is not read: plugin HTMLEvall is not there (did you mean HTMLEval?)"
+            ),
+            (
+                "body AB /(a/\nmeta M AB\nscore AB 1",
+                "test.cf:1:12: error: the pattern cannot be compiled: missing closing parenthesis "
+                    + "(a ( or ) that is meant literally is written \\( or \\))"
+            ),
+        ]
+    )
+    func slips(rules: String, problem: String) {
+        let said = compile(rules).problems.map(\.description)
+        #expect(said.count == 1)
+        #expect(said.first?.hasPrefix(problem.prefix(60)) ?? false, "\(said)")
+        #expect(said.first?.suffix(20) == problem.suffix(20), "\(said)")
+    }
+
+    @Test("Rules that are not read because their plugin is not there are counted")
+    func skippedRules() {
+        let rules = """
+            ifplugin Mail::SpamAssassin::Plugin::Bayes
+            body A eval:check_bayes('0.9', '1')
+            if (version >= 4)
+            body B eval:check_bayes('0.9', '1')
+            endif
+            score A 1
+            else
+            body A /a/
+            endif
+            ifplugin Mail::SpamAssassin::Plugin::Own
+            describe A nothing is lost
+            endif
+            ifplugin Mail::SpamAssassin::Plugin::Own
+            body C /c/
+            endif
+            """
+        #expect(
+            compile(rules).problems.map(\.description) == [
+                "test.cf:1:1: note: 2 rules are not read: plugin Bayes is not there (it needs learning: what earlier messages taught)",
+                "test.cf:13:1: note: 1 rule is not read: plugin Own is not there",
             ]
         )
     }

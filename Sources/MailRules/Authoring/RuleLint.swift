@@ -94,13 +94,14 @@ struct RuleLint {
         "urirhssub",
     ]
 
-    /// Lines about rules that are nowhere defined, not even in a branch that is not read. The linker tells of scores and actions.
+    /// Lines about rules that are nowhere defined, not even in a branch that is not read. The linker tells of scores, actions
+    /// and stages.
     private mutating func findMissingRules() {
         let mentions = self.lines.mentions
         let definitions = RuleKeywords.definitions.union(RuleLint.networkDefinitions)
         let defined = Set(mentions.filter { definitions.contains($0.keyword) }.map(\.name))
         let spelling = Spelling(self.ruleSet.rules.map(\.name))
-        let keywords: Set<String> = ["describe", "priority", "shortcircuit", "stage", "test", "tflags"]
+        let keywords: Set<String> = ["describe", "priority", "shortcircuit", "test", "tflags"]
         for (keyword, name, place) in mentions where keywords.contains(keyword) && !defined.contains(name) {
             self.problems.append(
                 RuleProblem(

@@ -19,6 +19,7 @@ package struct FunctionSettings: Sendable {
     let shorteners: LinkShorteners
     let authenticationResults: AuthenticationResultsSettings
     let network: NetworkSettings
+    let signing: SigningPractices
     /// What is looked into for macros.
     let oleMacro: OLEMacroSettings
 
@@ -37,6 +38,7 @@ package struct FunctionSettings: Sendable {
         self.shorteners = LinkShorteners(settings)
         self.authenticationResults = AuthenticationResultsSettings(settings, problems: &problems)
         self.network = NetworkSettings(settings, problems: &problems)
+        self.signing = SigningPractices(settings, problems: &problems)
         self.oleMacro = OLEMacroSettings(settings, problems: &problems)
     }
 

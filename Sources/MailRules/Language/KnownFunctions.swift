@@ -1,20 +1,31 @@
 /// The functions of SpamAssassin 4.0.1 and its own plugins, by name: so that a rule which calls one that is not available is
 /// told from a misspelt one.
 enum KnownFunctions {
+    /// Why a gateway does without a function.
+    enum Obstacle: String, Hashable, Sendable, CaseIterable {
+        case network = "it needs the network: a service with a protocol of its own"
+        case web = "it needs the network: it would fetch what links lead to"
+        case learning = "it needs learning: what earlier messages taught"
+        case database = "it is not implemented: it needs a database that comes from elsewhere"
+        case clock = "it is not implemented: it counts from today, and rules know no clock"
+        case example = "it is not implemented: it is an example for authors of plugins"
+    }
+
     struct Entry: Hashable, Sendable {
         var plugin: String
-        /// Why a gateway that does not have it does without; nil: there is no such reason.
-        var reason: String?
+        /// nil for what is there.
+        var obstacle: Obstacle?
     }
 
     static let entries: [String: Entry] = {
         var entries: [String: Entry] = [:]
-        let tables: [(text: String, reason: String?)] = [
-            (local, nil), (network, asksNetwork), (learning, wasLearnt), (files, readsFiles),
+        let tables: [(text: String, obstacle: Obstacle?)] = [
+            (available, nil), (network, .network), (web, .web), (learning, .learning), (databases, .database),
+            (clocked, .clock), (examples, .example),
         ]
-        for (table, reason) in tables {
+        for (table, obstacle) in tables {
             for line in table.split(separator: "\n").map({ $0.split(whereSeparator: { $0 == " " || $0 == ":" }) }) {
-                for name in line.dropFirst() { entries[String(name)] = Entry(plugin: String(line[0]), reason: reason) }
+                for name in line.dropFirst() { entries[String(name)] = Entry(plugin: String(line[0]), obstacle: obstacle) }
             }
         }
         return entries
@@ -25,36 +36,34 @@ enum KnownFunctions {
         EvalCatalogue.functions[function]?.plugin ?? self.entries[function]?.plugin
     }
 
-    static let asksNetwork = "it asks the network"
-    static let wasLearnt = "it needs what was learnt from earlier messages"
-    private static let readsFiles = "it needs a database that comes from elsewhere"
+    /// What keeps all functions of a plugin out; nil if some are there, or it has none.
+    static func obstacle(ofPlugin plugin: String) -> Obstacle? {
+        let all = self.entries.values.filter { $0.plugin == plugin }
+        return all.allSatisfy { $0.obstacle != nil } ? all.first?.obstacle : nil
+    }
+
+    /// Plugins of SpamAssassin 4.0.1 and ours, without `Mail::SpamAssassin::Plugin::`.
+    private static let plugins = Set(entries.values.map(\.plugin)).union([
+        "AskDNS", "AutoLearnThreshold", "BodyRuleBaseExtractor", "Check", "ExtractText", "MIMEHeader", "OneLineBodyRuleType",
+        "Outpost", "P595Body", "PhishTag", "RelayCountry", "ReplaceTags", "ResourceLimits", "Reuse", "Rule2XSBody", "SpamCop",
+    ])
+
+    /// The plugin that an unknown name was probably meant to be.
+    static func suggestion(forPlugin name: String) -> String? {
+        self.plugins.contains(name) ? nil : nearest(to: name, among: self.plugins.sorted())
+    }
 
     // Each line: the plugin, and its functions.
 
     private static let network = """
-        ASN: check_asn
         DCC: check_dcc check_dcc_reputation_range
-        DKIM: check_arc_signed check_arc_valid check_dkim_adsp check_dkim_dependable check_dkim_signall \
-            check_dkim_signed check_dkim_signsome check_dkim_testing check_dkim_valid \
-            check_dkim_valid_author_sig check_dkim_valid_envelopefrom check_dkim_verified \
-            check_for_def_dkim_welcomelist_from check_for_def_dkim_whitelist_from \
-            check_for_dkim_welcomelist_from check_for_dkim_whitelist_from
-        DMARC: check_dmarc_missing check_dmarc_none check_dmarc_pass check_dmarc_quarantine check_dmarc_reject
-        DNSEval: check_dns_sender check_rbl check_rbl_accreditor check_rbl_envfrom check_rbl_from_domain \
-            check_rbl_from_host check_rbl_headers check_rbl_ns_from check_rbl_rcvd check_rbl_sub check_rbl_txt
-        DecodeShortURLs: short_url short_url_200 short_url_404 short_url_chained short_url_code short_url_loop \
-            short_url_maxchain short_url_redir short_url_tests
-        HashBL: check_hashbl_attachments check_hashbl_bodyre check_hashbl_emails check_hashbl_tag \
-            check_hashbl_uris
         Pyzor: check_pyzor
         Razor2: check_razor2 check_razor2_range
-        SPF: check_for_def_spf_welcomelist_from check_for_def_spf_whitelist_from check_for_spf_fail \
-            check_for_spf_helo_fail check_for_spf_helo_neutral check_for_spf_helo_none check_for_spf_helo_pass \
-            check_for_spf_helo_permerror check_for_spf_helo_softfail check_for_spf_helo_temperror \
-            check_for_spf_neutral check_for_spf_none check_for_spf_pass check_for_spf_permerror \
-            check_for_spf_softfail check_for_spf_temperror check_for_spf_welcomelist_from \
-            check_for_spf_whitelist_from check_spf_skipped_noenvfrom
-        URIDNSBL: check_uridnsbl
+        """
+
+    private static let web = """
+        DecodeShortURLs: short_url_200 short_url_404 short_url_chained short_url_code short_url_loop short_url_maxchain \
+            short_url_redir short_url_tests
         """
 
     private static let learning = """
@@ -63,14 +72,41 @@ enum KnownFunctions {
         TxRep: check_senders_reputation
         """
 
-    private static let files = """
+    private static let databases = """
         AccessDB: check_access_database
         Phishing: check_phishing
         TextCat: check_body_8bits check_language
         URILocalBL: check_uri_local_bl
         """
 
-    private static let local = """
+    private static let clocked = """
+        HeaderEval: received_within_months
+        """
+
+    private static let examples = """
+        Test: check_test_plugin
+        """
+
+    private static let available = """
+        ASN: check_asn
+        DKIM: check_arc_signed check_arc_valid check_dkim_adsp check_dkim_dependable check_dkim_signall \
+            check_dkim_signed check_dkim_signsome check_dkim_testing check_dkim_valid \
+            check_dkim_valid_author_sig check_dkim_valid_envelopefrom check_dkim_verified \
+            check_for_def_dkim_welcomelist_from check_for_def_dkim_whitelist_from \
+            check_for_dkim_welcomelist_from check_for_dkim_whitelist_from
+        DMARC: check_dmarc_missing check_dmarc_none check_dmarc_pass check_dmarc_quarantine check_dmarc_reject
+        DNSEval: check_dns_sender check_rbl check_rbl_accreditor check_rbl_envfrom check_rbl_from_domain \
+            check_rbl_from_host check_rbl_headers check_rbl_ns_from check_rbl_rcvd check_rbl_sub check_rbl_txt
+        DecodeShortURLs: short_url
+        HashBL: check_hashbl_attachments check_hashbl_bodyre check_hashbl_emails check_hashbl_tag \
+            check_hashbl_uris
+        SPF: check_for_def_spf_welcomelist_from check_for_def_spf_whitelist_from check_for_spf_fail \
+            check_for_spf_helo_fail check_for_spf_helo_neutral check_for_spf_helo_none check_for_spf_helo_pass \
+            check_for_spf_helo_permerror check_for_spf_helo_softfail check_for_spf_helo_temperror \
+            check_for_spf_neutral check_for_spf_none check_for_spf_pass check_for_spf_permerror \
+            check_for_spf_softfail check_for_spf_temperror check_for_spf_welcomelist_from \
+            check_for_spf_whitelist_from check_spf_skipped_noenvfrom
+        URIDNSBL: check_uridnsbl
         AntiVirus: check_microsoft_executable check_suspect_name
         AuthRes: check_authres_result
         BodyEval: check_blank_line_ratio check_body_length check_stock_info multipart_alternative_difference \
@@ -93,7 +129,7 @@ enum KnownFunctions {
             check_for_shifted_date check_for_to_in_subject check_for_unique_subject_id check_header_count_range \
             check_illegal_chars check_messageid_not_usable check_outlook_message_id check_ratware_envelope_from \
             check_ratware_name_id check_unresolved_template gated_through_received_hdr_remover \
-            received_within_months similar_recipients sorted_recipients subject_is_all_caps
+            similar_recipients sorted_recipients subject_is_all_caps
         ImageInfo: image_count image_name_regex image_named image_size_exact image_size_range \
             image_to_text_ratio pixel_coverage
         MIMEEval: check_abundant_unicode_ratio check_base64_length check_for_ascii_text_illegal \

@@ -27,6 +27,12 @@ enum RuleKeywords {
     /// Settings, in today's spelling, that steer evaluation or functions here. The others are kept as well, with a note.
     static let honoured = Set(
         """
+        adsp_override asn_lookup asn_lookup_ipv6 asn_prefix asn_use_dns authres_ignored_authserv authres_networks
+        authres_trusted_authserv clear_asn_lookups clear_dns_query_restriction def_welcomelist_auth def_welcomelist_from_dkim
+        def_welcomelist_from_spf dns_query_restriction freemail_import_def_welcomelist_auth freemail_import_welcomelist_auth
+        freemail_max_body_emails freemail_max_body_freemails freemail_skip_bulk_envfrom freemail_skip_when_over_max
+        hashbl_email_domain_alias hashbl_ignore rbl_headers unwelcomelist_auth unwelcomelist_from_dkim unwelcomelist_from_spf
+        welcomelist_allows_relays welcomelist_auth welcomelist_bounce_relays welcomelist_from_dkim welcomelist_from_spf
         all_spam_to blocklist_from blocklist_subject blocklist_to blocklist_uri_host body_part_scan_size
         clear_uridnsbl_skip_domain dns_available skip_rbl_checks skip_uribl_checks uridnsbl_max_domains uridnsbl_skip_domain
         uridnsbl_skip_mailto
@@ -127,8 +133,14 @@ enum RuleKeywords {
     static func currentName(of setting: String) -> String {
         switch setting {
         case "required_hits": "required_score"
+        case "clear_dns_query_restrictions": "clear_dns_query_restriction"
         default: setting.replacing("whitelist", with: "welcomelist").replacing("blacklist", with: "blocklist")
         }
+    }
+
+    /// Whether a setting, in today's spelling, means something here.
+    static func isHonoured(_ name: String) -> Bool {
+        self.honoured.contains(name) || name.hasPrefix("hashbl_acl_") || name.hasPrefix("olemacro_")
     }
 
     /// The known word that looks most like an unknown one.

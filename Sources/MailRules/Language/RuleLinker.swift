@@ -89,6 +89,7 @@ struct RuleLinker {
 
     /// A rule that stands in a branch which was not read is missing by intent; any other may be a slip.
     private mutating func reportMissingRule(_ name: String, _ message: String, consequence: String, _ place: RulePlace) {
+        if self.reader.broken.contains(name) { return }
         if let skipped = self.reader.skipped[name] {
             let message = "\(message), which is only there under '\(skipped.condition)'\(consequence)"
             return self.report(.note, place, message, hint: "\(skipped.place.file):\(skipped.place.line)")

@@ -68,7 +68,7 @@ extension RuleReader {
             return nil
         }
         let template = QueryTemplate(Array(word.bytes))
-        for tag in template.tags where !QueryTemplate.knownTags.contains(tag) && !tag.hasPrefix("HEADER(") {
+        for tag in template.tags where !QueryTemplate.hasValue(tag) && !self.isNetworkNumber(tag) {
             let near = nearest(to: tag, among: QueryTemplate.knownTags.sorted()).map { "did you mean _\($0)_?" }
             self.report(.warning, word.column, "_\(tag)_ has no value here; the rule never hits", hint: near)
         }
@@ -83,6 +83,11 @@ extension RuleReader {
             filter = known
         }
         return AskDNSDeclaration(template: template, types: types, filter: filter)
+    }
+
+    /// `asn_lookup` keeps its answer under this tag.
+    func isNetworkNumber(_ tag: String) -> Bool {
+        self.settings.entries(of: ["asn_lookup", "asn_lookup_ipv6"]).contains { $0.line.words.contains("_\(tag)_") }
     }
 
     private mutating func types(_ word: RuleWord) -> [DNSRecordType]? {

@@ -26,7 +26,10 @@ extension RuleReader {
         case "attachment": test = self.readAttachment(line)
         default: test = self.readPlain(keyword, line, name)
         }
-        guard let test else { return }
+        guard let test else {
+            self.broken.insert(name.text)
+            return
+        }
         // What others ask for by name must be known before they run.
         if self.literal?.capturesTags ?? false { self.priorities[name.text] = RuleReader.capturePriority }
         self.define(
@@ -65,16 +68,17 @@ extension RuleReader {
         do {
             let call = try EvalCallLiteral(rest.trimmedEnd)
             guard let function = EvalCatalogue.functions[call.name] else {
-                self.reportMissing(call.name, at: line.column)
+                self.reportMissing(call.name, name, at: line.column)
                 return .unavailable(kind)
             }
             guard self.environment.isLoaded(pluginNamed: function.plugin) else {
-                self.reportUnloaded(call.name, function.plugin, at: line.column)
+                self.reportUnloaded(call.name, function.plugin, name, at: line.column)
                 return .unavailable(kind)
             }
             var arguments = call.arguments
             arguments.kind = kind
             let test = try function.prepare(arguments)
+            if call.name == "check_hashbl_tag" { self.checkTag(arguments, name, at: line.column) }
             return .function(kind, EvalCall(function: call.name, arguments: arguments, test: test))
         } catch let failure as EvalArguments.Failure {
             self.report(.error, line.column, failure.message, hint: failure.hint)
@@ -86,26 +90,32 @@ extension RuleReader {
         return .unavailable(kind)
     }
 
-    /// Once for each function: it is no fault of the rules that call it.
-    private mutating func reportMissing(_ function: String, at column: Int) {
-        guard self.missingFunctions.insert(function).inserted else { return }
+    private mutating func reportMissing(_ function: String, _ rule: RuleWord, at column: Int) {
         guard let known = KnownFunctions.entries[function] else {
             let names = EvalCatalogue.functions.keys.sorted() + KnownFunctions.entries.keys.sorted()
             let hint = Spelling(names).nearest(to: function).map { "did you mean \($0)?" }
-            return self.report(.warning, column, "unknown function \(function); rules that call it never hit", hint: hint)
+            return self.report(.warning, column, "unknown function \(function); \(rule.text) never hits", hint: hint)
         }
-        let message = "\(function) of plugin \(known.plugin) is not available; rules that call it never hit"
-        self.report(known.reason == nil ? .warning : .note, column, message, hint: known.reason)
+        let message = "\(function) of plugin \(known.plugin) is not available; \(rule.text) never hits"
+        self.report(.note, column, message, hint: known.obstacle?.rawValue)
     }
 
-    private mutating func reportUnloaded(_ function: String, _ plugin: String, at column: Int) {
-        guard self.missingFunctions.insert(function).inserted else { return }
+    private mutating func reportUnloaded(_ function: String, _ plugin: String, _ rule: RuleWord, at column: Int) {
         self.report(
             .warning,
             column,
-            "\(function) is of a plugin that is not loaded; rules that call it never hit",
+            "\(function) is of a plugin that is not loaded; \(rule.text) never hits",
             hint: "add 'loadplugin Mail::SpamAssassin::Plugin::\(plugin)'"
         )
+    }
+
+    /// Rules are asked about before they run, so that nothing has been captured for a tag yet.
+    private mutating func checkTag(_ arguments: EvalArguments, _ rule: RuleWord, at column: Int) {
+        guard let query = try? HashQuery("check_hashbl_tag", arguments), case .tag(let tag) = query.subject,
+            !QueryTemplate.hasValue(tag), !self.isNetworkNumber(tag)
+        else { return }
+        let near = nearest(to: tag, among: QueryTemplate.knownTags.sorted()).map { "did you mean \($0)?" }
+        self.report(.warning, column, "\(tag) has no value here; \(rule.text) never hits", hint: near)
     }
 
     private mutating func readMeta(_ line: RuleLine, _ nameColumns: inout [Int]) -> RuleTest? {
@@ -234,11 +244,19 @@ extension RuleReader {
         let rest = bytes[line.index...]
         let isNegated = rest.starts(with: "!~".utf8)
         guard isNegated || rest.starts(with: "=~".utf8) else {
-            self.report(.error, line.column, "'=~' or '!~' is expected here")
+            self.report(.error, line.column, "'=~' or '!~' is expected here", hint: Self.operatorHint(subject.text))
             return nil
         }
         line.move(to: line.index + 2)
         return (subject, isNegated)
+    }
+
+    /// For `exist:Field` and the like.
+    private static func operatorHint(_ subject: String) -> String? {
+        guard let colon = subject.firstIndex(of: ":"), nearest(to: String(subject[..<colon]), among: ["exists"]) != nil else {
+            return nil
+        }
+        return "did you mean exists\(subject[colon...])?"
     }
 
     /// The pattern and `[if-unset: …]` behind it.

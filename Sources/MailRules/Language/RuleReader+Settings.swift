@@ -192,6 +192,10 @@ extension RuleReader {
         if let file = line.word() {
             self.report(.warning, file.column, "'\(file.text)' is not run: plugins of Perl have no meaning here")
         }
+        let name = word.text.split(separator: ":").last.map(String.init) ?? word.text
+        if let near = KnownFunctions.suggestion(forPlugin: name) {
+            self.report(.warning, word.column, "there is no plugin \(name)", hint: "did you mean \(near)?")
+        }
         self.environment.load(plugin: word.text)
     }
 

@@ -12,6 +12,8 @@ struct RuleReader {
     private var definitionIndices: [String: Int] = [:]
     /// Rules that stand in a branch which was not read, and why.
     private(set) var skipped: [String: SkippedDefinition] = [:]
+    /// Rules whose definition has an error, which says enough.
+    var broken: Set<String> = []
     /// Settings that steer evaluation.
     var settings = RuleSettings()
     var replacements = ReplacementTags()
@@ -29,8 +31,6 @@ struct RuleReader {
     var askDNSRules: [String: AskDNSDeclaration] = [:]
     /// The pattern of the rule that is being read.
     var literal: PatternLiteral?
-    /// Functions that are not available and have been told of.
-    var missingFunctions: Set<String> = []
 
     /// The file and line that are being read.
     private(set) var file = ""
@@ -65,6 +65,10 @@ struct RuleReader {
         var hasElse = false
         /// The branch is there for this gateway only.
         var isOwn: Bool
+        /// The plugin that `ifplugin` names and no file loads.
+        var missingPlugin: String?
+        /// Rules in this branch that are not read.
+        var skippedRules = 0
     }
 
     init(environment: RuleEnvironment, language: String) {
@@ -161,8 +165,10 @@ struct RuleReader {
     /// Remembers a rule that stands in a branch which is not read, so that those who miss it can be told where it is.
     private mutating func skip(_ keyword: String, _ line: inout RuleLine) {
         guard RuleKeywords.definitions.contains(keyword), let name = line.word(),
-            let condition = self.conditions.first(where: { !$0.isActive })
+            let index = self.conditions.firstIndex(where: { !$0.isActive })
         else { return }
+        self.conditions[index].skippedRules += 1
+        let condition = self.conditions[index]
         let skipped = SkippedDefinition(place: self.place(name.column), condition: condition.text)
         self.skipped[name.text] = self.skipped[name.text] ?? skipped
     }
@@ -172,7 +178,7 @@ struct RuleReader {
         let line = RuleSettings.Line(text: text.text, file: self.file, line: self.line, column: text.column)
         let current = RuleKeywords.currentName(of: name)
         self.settings.append(current, line)
-        if !RuleKeywords.honoured.contains(current) { self.noteSetting(name, at: column) }
+        if !RuleKeywords.isHonoured(current) { self.noteSetting(name, at: column) }
     }
 
     /// Once for each setting: rule sets of SpamAssassin are full of them.
@@ -200,6 +206,8 @@ struct RuleReader {
                 self.report(.error, column, message)
                 return true
             }
+            self.tellSkipped(self.conditions[last])
+            self.conditions[last].missingPlugin = nil
             let wasActive = self.conditions[last].wasActive
             self.conditions[last].isActive = wasActive && !self.conditions[last].isActive
             self.conditions[last].hasElse = true
@@ -207,7 +215,11 @@ struct RuleReader {
             self.conditions[last].isOwn = false
         case "endif":
             self.expectEnd(&line, behind: name)
-            if self.conditions.popLast() == nil { self.report(.error, column, "'endif' without 'if'") }
+            guard let last = self.conditions.popLast() else {
+                self.report(.error, column, "'endif' without 'if'")
+                return true
+            }
+            self.tellSkipped(last)
         default:
             return false
         }
@@ -233,7 +245,26 @@ struct RuleReader {
                 text: "\(name) \(text.text)",
                 isActive: wasActive && holds,
                 wasActive: wasActive,
-                isOwn: isOwn && holds
+                isOwn: isOwn && holds,
+                missingPlugin: name == "ifplugin" && wasActive && !holds ? text.text : nil
+            )
+        )
+    }
+
+    /// Nothing of a file is left out in silence.
+    private mutating func tellSkipped(_ condition: Condition) {
+        guard let plugin = condition.missingPlugin, condition.skippedRules > 0 else { return }
+        let rules = condition.skippedRules == 1 ? "1 rule is" : "\(condition.skippedRules) rules are"
+        let name = plugin.split(separator: ":").last.map(String.init) ?? plugin
+        let near = KnownFunctions.suggestion(forPlugin: name).map { "did you mean \($0)?" }
+        self.problems.append(
+            RuleProblem(
+                .note,
+                file: condition.place.file,
+                line: condition.place.line,
+                column: condition.place.column,
+                message: "\(rules) not read: plugin \(name) is not there",
+                hint: KnownFunctions.obstacle(ofPlugin: name)?.rawValue ?? near
             )
         )
     }

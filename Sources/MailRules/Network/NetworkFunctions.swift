@@ -1,16 +1,19 @@
 import MailTypes
 import PatternKit
 
-/// Functions that ask lists in the DNS: what the plugins DNSEval and URIDNSBL of SpamAssassin have. They look up what was found
+/// Functions that ask the DNS: what the plugins DNSEval, URIDNSBL, HashBL and ASN of SpamAssassin have. They look up what was found
 /// for their rule (`NetworkRules`); without that, because nothing was asked, none of them hits.
 enum NetworkFunctions {
     static let askDNS = "askdns"
     static let linkLookup = "check_uridnsbl"
     static let unknownSender = "check_dns_sender"
+    static let networkNumber = "check_asn"
 
     /// Those with a set and a zone.
     static let lookups: Set<String> = [
-        "check_rbl", "check_rbl_txt", "check_rbl_sub", "check_rbl_from_host", "check_rbl_from_domain", "check_rbl_envfrom",
+        "check_rbl", "check_rbl_accreditor", "check_rbl_envfrom", "check_rbl_from_domain", "check_rbl_from_host",
+        "check_rbl_headers",
+        "check_rbl_ns_from", "check_rbl_rcvd", "check_rbl_sub", "check_rbl_txt",
     ]
 
     static let all: [EvalFunction] =
@@ -19,7 +22,17 @@ enum NetworkFunctions {
                 _ = try Lookup(name, arguments)
                 return { _ in false }
             }
+        }
+        + HashQuery.functions.sorted().map { name in
+            EvalFunction(name, plugin: "HashBL") { arguments throws(EvalArguments.Failure) in
+                _ = try HashQuery(name, arguments)
+                return { _ in false }
+            }
         } + [
+            EvalFunction(networkNumber, plugin: "ASN") { arguments throws(EvalArguments.Failure) in
+                _ = try NumberLookup(arguments)
+                return { _ in false }
+            },
             EvalFunction(linkLookup, plugin: "URIDNSBL") { _ in { _ in false } },
             EvalFunction(unknownSender, plugin: "DNSEval") { _ in { _ in false } },
         ]
@@ -38,6 +51,8 @@ enum NetworkFunctions {
         var zone: DNSName
         var type: DNSRecordType
         var filter: AnswerFilter
+        /// What stands behind the test: an accreditor, names of header fields.
+        var extra: String?
 
         init(_ function: String, _ arguments: EvalArguments) throws(EvalArguments.Failure) {
             let isSub = function == "check_rbl_sub"
@@ -52,6 +67,11 @@ enum NetworkFunctions {
                 }
                 self.zone = name
             }
+            if function == "check_rbl_accreditor" {
+                self.extra = try arguments.required(3, "the accreditor's name")
+            } else if function == "check_rbl_headers" {
+                self.extra = arguments[3]
+            }
             let place = isSub ? 1 : 2
             guard let text = isSub ? try arguments.required(place, "what the answer must be") : arguments[place] else {
                 self.filter = .any
@@ -61,6 +81,22 @@ enum NetworkFunctions {
                 self.filter = try AnswerFilter(subtest: text)
             } catch {
                 throw EvalArguments.Failure(argument: place, message: "'\(text)': \(error.message)")
+            }
+        }
+    }
+
+    /// The arguments of `check_asn('/^AS64496\b/', 'ASN')`, understood.
+    struct NumberLookup: Sendable {
+        var pattern: Pattern
+        var tag: String
+
+        init(_ arguments: EvalArguments) throws(EvalArguments.Failure) {
+            let text = try arguments.required(0, "a pattern")
+            self.tag = arguments[1] ?? NetworkNumberSettings.defaultTag
+            do {
+                self.pattern = try PatternLiteral(Array(text.utf8)[...]).compile().pattern
+            } catch {
+                throw EvalArguments.Failure(argument: 0, message: "'\(text)': \(error.message)", hint: error.hint)
             }
         }
     }

@@ -30,6 +30,17 @@ struct NetworkRule: Sendable {
         case authorHosts
         case authorDomains
         case envelopeHosts
+        /// Hosts, names or addresses that header fields tell.
+        case headers([String]?)
+        /// Relays of a message that says that this accreditor vouches for it.
+        case accredited(by: [UInt8], RelayChoice, isNice: Bool)
+        /// Names of the name servers of the envelope sender's domain.
+        case senderServers
+        /// What the oldest relay that cannot be trusted says of itself.
+        case oldestRelay
+        case hashes(HashQuery)
+        /// Numbers of the network that the message came from, by the tag under which they are kept.
+        case networkNumbers(tag: String)
         /// Hits where the domain of the envelope's sender has neither MX record nor address (`check_dns_sender`).
         case unknownSender
         /// What `check_rbl_sub` looks at: answers that other rules of the set have asked for.
@@ -125,6 +136,13 @@ extension NetworkRule {
                 types: [linkList.type],
                 filter: linkList.filter
             )
+        } else if HashQuery.functions.contains(call.function) {
+            guard let query = try? HashQuery(call.function, call.arguments) else { return nil }
+            self.init(rule: rule.name, source: .hashes(query), zone: query.zone, types: [query.type], filter: query.filter)
+        } else if call.function == NetworkFunctions.networkNumber {
+            guard let lookup = try? NetworkFunctions.NumberLookup(call.arguments) else { return nil }
+            let filter = AnswerFilter.pattern(lookup.pattern)
+            self.init(rule: rule.name, source: .networkNumbers(tag: lookup.tag), zone: .root, types: [.txt], filter: filter)
         } else {
             guard NetworkFunctions.lookups.contains(call.function),
                 let lookup = try? NetworkFunctions.Lookup(call.function, call.arguments)
@@ -136,6 +154,12 @@ extension NetworkRule {
             case "check_rbl_from_host": source = .authorHosts
             case "check_rbl_from_domain": source = .authorDomains
             case "check_rbl_envfrom": source = .envelopeHosts
+            case "check_rbl_headers": source = .headers(lookup.extra.map(NetworkSettings.fields))
+            case "check_rbl_ns_from": source = .senderServers
+            case "check_rbl_rcvd": source = .oldestRelay
+            case "check_rbl_accreditor":
+                let accreditor = Array((lookup.extra ?? "").utf8)
+                source = .accredited(by: accreditor, RelayChoice(set: lookup.set), isNice: isNice)
             default: source = .relays(RelayChoice(set: lookup.set), isNice: isNice)
             }
             self.init(

@@ -11,6 +11,16 @@ package struct NetworkSubjects: Hashable, Sendable {
     var authorHosts: [[UInt8]] = []
     var envelopeHosts: [[UInt8]] = []
     var links: [LinkedHost] = []
+    /// Hosts, names or addresses, by the header field that tells them.
+    var headerHosts: [String: [[UInt8]]] = [:]
+    /// Who vouches for the message, as it says itself; lower case.
+    var accreditors: Set<[UInt8]> = []
+    /// Address and names of the oldest relay that cannot be trusted, in its own words.
+    var oldestRelay: [[UInt8]] = []
+    /// By rule, what it asks about once it is hashed.
+    var hashed: [String: [[UInt8]]] = [:]
+    /// The address that the message came from to our hosts, if it is public.
+    var origin: IPAddress?
     /// Values for templates.
     var tags: [String: [[UInt8]]] = [:]
 
@@ -20,6 +30,11 @@ package struct NetworkSubjects: Hashable, Sendable {
     /// Who has signed the message is known later than the rest.
     package mutating func learn(_ authentication: AuthenticationFindings) {
         self.tags["DKIMDOMAIN"] = authentication.dkimDomains.map { Array($0.utf8) }
+    }
+
+    /// Each value once.
+    mutating func add(_ values: [[UInt8]], to tag: String) {
+        for value in values where !self.tags[tag, default: []].contains(value) { self.tags[tag, default: []].append(value) }
     }
 
     func relays(_ choice: NetworkRule.RelayChoice, isNice: Bool) -> [IPAddress] {
@@ -38,8 +53,10 @@ package struct NetworkSubjects: Hashable, Sendable {
 }
 
 extension NetworkSubjects {
-    /// - Parameter tags: those that templates of rules name.
-    init(_ context: EvalContext, tags: Set<String>) {
+    /// - Parameters:
+    ///   - tags: those that templates of rules name.
+    ///   - rules: that will ask.
+    init(_ context: EvalContext, tags: Set<String>, rules: [NetworkRule]) {
         let networks = context.settings.relays.networks
         func addresses(_ relays: [Relay]) -> [IPAddress] {
             var seen: Set<IPAddress> = []
@@ -57,7 +74,56 @@ extension NetworkSubjects {
             skipped: context.settings.network.skipped,
             skipsMailAddresses: context.settings.network.skipsMailAddresses
         )
+        self.origin = context.relays.external.first.flatMap { $0.isPrivate ? nil : $0.address }
+        for rule in rules { self.collect(for: rule, context) }
         for tag in tags { self.tags[tag] = self.values(of: tag, context) }
+    }
+
+    private mutating func collect(for rule: NetworkRule, _ context: EvalContext) {
+        switch rule.source {
+        case .headers(let fields):
+            for field in fields ?? context.settings.network.headerFields where self.headerHosts[field] == nil {
+                self.headerHosts[field] = Self.hosts(inField: field, context)
+            }
+        case .accredited: if self.accreditors.isEmpty { self.accreditors = Self.accreditors(context) }
+        case .oldestRelay:
+            guard let relay = context.relays.untrusted.last, self.oldestRelay.isEmpty else { return }
+            var seen: Set<[UInt8]> = [[]]
+            self.oldestRelay = [relay.ip, relay.by, relay.helo, relay.reverseName].filter { seen.insert($0).inserted }
+        case .hashes(let query): self.hashed[rule.rule] = query.texts(context)
+        case .relays, .authorHosts, .authorDomains, .envelopeHosts, .unknownSender, .senderServers, .set, .links, .linkServers,
+            .linkAddresses, .networkNumbers, .template:
+            break
+        }
+    }
+
+    /// The host of the field's first address; without one, each of its lines.
+    private static func hosts(inField field: String, _ context: EvalContext) -> [[UInt8]] {
+        if let address = context.addresses(field + ":addr").first(where: { $0.contains(0x40) }) { return self.hosts([address]) }
+        return (context.header(field) ?? []).split(separator: 0x0a).map { line in
+            Array(line.drop(while: \.isBlank).reversed().drop(while: \.isBlank).reversed())
+        }.filter { !$0.isEmpty }
+    }
+
+    /// `owner@a--accreditor.example.com`, and `Accreditor: one, parameter=value; two`.
+    private static func accreditors(_ context: EvalContext) -> Set<[UInt8]> {
+        var found: Set<[UInt8]> = []
+        if let address = context.addresses("EnvelopeFrom:addr").first?.map(\.lowercased) {
+            for start in address.indices where address[start] == 0x40 || address[start] == UInt8(ascii: ".") {
+                guard address[(start + 1)...].starts(with: "a--".utf8) else { continue }
+                let name = address[(start + 4)...].prefix { $0.isDigit || (0x61...0x7a).contains($0) }
+                guard name.count >= 3, name.endIndex < address.endIndex, address[name.endIndex] == UInt8(ascii: ".") else {
+                    continue
+                }
+                found.insert(Array(name))
+                break
+            }
+        }
+        for part in (context.header("Accreditor") ?? []).split(separator: UInt8(ascii: ",")) {
+            guard let name = part.split(whereSeparator: \.isBlank).first else { continue }
+            found.insert(name.map(\.lowercased))
+        }
+        return found
     }
 
     /// What stands behind the @, without dots too many.

@@ -12,9 +12,12 @@ struct QueryTemplate: Hashable, Sendable {
     private static let maximumNames = 64
     /// Those that have a value here.
     static let knownTags: Set<String> = [
-        "AUTHORDOMAIN", "DKIMDOMAIN", "LASTEXTERNALHELO", "LASTEXTERNALIP", "LASTEXTERNALRDNS", "LASTEXTERNALREVIP",
+        "ASN", "ASNCIDR", "AUTHORDOMAIN", "DKIMDOMAIN", "LASTEXTERNALHELO", "LASTEXTERNALIP", "LASTEXTERNALRDNS",
+        "LASTEXTERNALREVIP",
         "SENDERDOMAIN", "URIDOMAINS", "URIHOSTS",
     ]
+
+    static func hasValue(_ tag: String) -> Bool { self.knownTags.contains(tag) || tag.hasPrefix("HEADER(") }
 
     let pieces: [Piece]
 

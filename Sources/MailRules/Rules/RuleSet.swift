@@ -46,7 +46,7 @@ package final class RuleSet: Sendable {
         let matcher = PatternMatcher()
         self.settings.prepare(text, matcher)
         let context = EvalContext(text: text, envelope: envelope, settings: self.settings, matcher: matcher)
-        return NetworkSubjects(context, tags: self.network.tags)
+        return NetworkSubjects(context, tags: self.network.tags, rules: self.network.rules)
     }
 
     init(

@@ -33,7 +33,7 @@ struct RulesTest: AsyncParsableCommand {
         }
         let cases = RuleTestCase.cases(among: names)
         let evaluator = RuleEvaluator(ruleSet: ruleSet)
-        var results = compilation.textCases.map { Result($0, didHit: $0.didHit(with: evaluator)) }
+        var results = compilation.textCases.map { Result($0, didHit: $0.didHit(with: evaluator), in: ruleSet) }
         for testCase in cases {
             guard let data = FileManager.default.contents(atPath: testCase.file) else {
                 results.append(Result(unreadable: testCase))
@@ -60,7 +60,9 @@ struct RulesTest: AsyncParsableCommand {
         }
         if !self.allowUntested { for name in untested { say("\(name): has no sample to hit or none to miss") } }
         let failed = results.count { !$0.passed }
-        say("\(results.count - failed) passed, \(failed) failed, \(untested.count) rules without samples")
+        let skipped = results.count(where: \.skipped)
+        let rest = skipped > 0 ? ", \(skipped) skipped because the rule is switched off" : ""
+        say("\(results.count - failed - skipped) passed, \(failed) failed, \(untested.count) rules without samples\(rest)")
     }
 
     /// How one sample or one text went.
@@ -69,20 +71,25 @@ struct RulesTest: AsyncParsableCommand {
         var place: String
         var must_hit: Bool
         var passed: Bool
+        /// The rule is there and not run: it scores 0, or is a draft.
+        var skipped = false
         var problem: String?
         /// The text of a `test` line.
         var text: String?
         /// What a rule hit that must not.
         var matches: [String] = []
 
-        init(_ testCase: RuleTextCase, didHit: Bool?) {
+        init(_ testCase: RuleTextCase, didHit: Bool?, in ruleSet: RuleSet) {
             self.rule = testCase.rule
             self.place = "\(testCase.file):\(testCase.line)"
             self.must_hit = testCase.mustHit
-            self.passed = didHit == testCase.mustHit
+            self.skipped = didHit == nil && ruleSet[testCase.rule] != nil
+            self.passed = didHit == testCase.mustHit || self.skipped
             self.text = readable(testCase.text[...])
-            if didHit == nil {
-                self.problem = "is no rule that is run"
+            if self.skipped {
+                self.problem = "is switched off"
+            } else if didHit == nil {
+                self.problem = "is no rule of these files"
             } else if !self.passed {
                 self.problem = testCase.mustHit ? "must hit, and does not" : "must not hit, and does"
             }

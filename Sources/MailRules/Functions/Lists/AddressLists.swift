@@ -9,12 +9,17 @@ struct AddressLists: Sendable {
     private(set) var fromRelays = AddressTable<[RelayPattern]>()
     /// `def_welcomelist_from_rcvd`
     private(set) var fromRelaysByDefault = AddressTable<[RelayPattern]>()
+    /// `welcomelist_from_dkim`: authors with the domains that sign for them.
+    private(set) var fromSigners = AddressTable<[SignerName]>()
+    /// `def_welcomelist_from_dkim`
+    private(set) var fromSignersByDefault = AddressTable<[SignerName]>()
 
     init() {}
 
     init(_ settings: RuleSettings, problems: inout [RuleProblem]) {
         var names: [String: Set<String>] = [:]
         var relays: [String: [String: [String]]] = [:]
+        var signers: [String: [String: Set<String>]] = [:]
         for entry in settings.entries(of: Self.keywords) {
             let words = entry.line.words
             switch entry.keyword {
@@ -30,6 +35,18 @@ struct AddressLists: Sendable {
                     continue
                 }
                 relays[entry.keyword, default: [:]][words[0].lowercased(), default: []].append(words[1].lowercased())
+            case "welcomelist_from_dkim", "def_welcomelist_from_dkim", "unwelcomelist_from_dkim":
+                guard words.count == 1 || words.count == 2 else {
+                    problems.append(ListLine.problem(entry, "an author and a domain that signs: *@example.org example.net"))
+                    continue
+                }
+                let author = words[0].lowercased()
+                let signer = words.count == 2 ? words[1].lowercased() : ""
+                if entry.keyword == "unwelcomelist_from_dkim" {
+                    for list in ["welcomelist_from_dkim", "def_welcomelist_from_dkim"] { signers[list]?[author]?.remove(signer) }
+                } else {
+                    signers[entry.keyword, default: [:]][author, default: []].insert(signer)
+                }
             default:
                 guard !words.isEmpty else {
                     problems.append(ListLine.problem(entry, "addresses are expected: joe@example.org *@example.com"))
@@ -52,6 +69,11 @@ struct AddressLists: Sendable {
         }
         self.fromRelays = table("welcomelist_from_rcvd")
         self.fromRelaysByDefault = table("def_welcomelist_from_rcvd")
+        let signerTable = { (list: String) in
+            AddressTable((signers[list] ?? [:]).map { ($0.key, $0.value.sorted().map(SignerName.init)) })
+        }
+        self.fromSigners = signerTable("welcomelist_from_dkim")
+        self.fromSignersByDefault = signerTable("def_welcomelist_from_dkim")
     }
 
     subscript(name: String) -> AddressTable<Void>? { self.lists[name] }
@@ -74,6 +96,34 @@ struct AddressLists: Sendable {
 
     private static let keywords = plain.union(removals.keys)
         .union(["enlist_addrlist", "welcomelist_from_rcvd", "def_welcomelist_from_rcvd"])
+        .union(["welcomelist_from_dkim", "def_welcomelist_from_dkim", "unwelcomelist_from_dkim"])
+}
+
+/// A domain that signs: `example.org`, `*.example.org` or `.example.org` for those below it, empty for the author's own.
+struct SignerName: Hashable, Sendable {
+    private let domain: String
+    private let isForBelow: Bool
+
+    /// - Parameter text: lower case; what stands before an `@` does not count.
+    init(_ text: String) {
+        var domain = text.split(separator: "@", omittingEmptySubsequences: false).last ?? ""
+        if domain.hasPrefix("*.") { domain.removeFirst() }
+        self.isForBelow = domain.hasPrefix(".")
+        self.domain = String(domain.drop { $0 == "." })
+    }
+
+    /// - Parameters:
+    ///   - signer: lower case.
+    ///   - author: the author's host in lower case.
+    func covers(_ signer: String, author: String) -> Bool {
+        if self.domain.isEmpty { return signer == author }
+        return self.isForBelow ? signer.hasSuffix("." + self.domain) : signer == self.domain
+    }
+
+    /// For functions that count the domain itself in where they are asked about those below it.
+    func isOrCovers(_ host: String) -> Bool {
+        host == self.domain || (self.isForBelow && host.hasSuffix("." + self.domain))
+    }
 }
 
 /// A relay that mail of an address comes through, as `welcomelist_from_rcvd` names it.

@@ -62,7 +62,7 @@ struct FreemailText {
     private static let maximumLinkPart = 255
 
     /// With a space in place of each link that has an `@` in it.
-    private static func withoutLinks(_ text: [UInt8]) -> [UInt8] {
+    static func withoutLinks(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var copied = 0
         var index = 0
@@ -108,7 +108,7 @@ struct FreemailText {
 
     /// With a space in place of addresses that end with `>` or that a word with a colon follows: those of people who are
     /// quoted. One behind `mailto:` stays.
-    private static func withoutQuotedAddresses(_ text: [UInt8], _ registrars: RegistrarBoundaries) -> [UInt8] {
+    static func withoutQuotedAddresses(_ text: [UInt8], _ registrars: RegistrarBoundaries) -> [UInt8] {
         let scanner = AddressScanner(text: text, registrars: registrars)
         var result: [UInt8] = []
         var copied = 0
