@@ -4,8 +4,8 @@ struct PatternOpening {
     /// `(?=…)`, which is true wherever the pattern can match.
     let lookahead: [UInt8]
 
-    /// Octets from the start that are looked at.
-    private static let length = 4
+    /// Octets from the start that are looked at, where fewer do not tell the beginnings apart as well.
+    private static let maximumLength = 4
     /// Beginnings that are told apart.
     private static let maximumCount = 500
     /// Where more places of a text may be a beginning than this, telling does not pay.
@@ -14,11 +14,17 @@ struct PatternOpening {
     /// nil for a pattern that is not understood, or may begin with nearly everything.
     init?(_ source: [UInt8], options: PatternOptions) {
         guard let (node, groups) = PatternNodeReader.read(source, options: options) else { return nil }
-        var tracer = OpeningTracer(groups: groups)
-        let openings = Set(tracer.extend([Opening()], by: node).map(\.octets))
-        let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
-        guard openings.count <= Self.maximumCount, frequency <= Self.maximumFrequency else { return nil }
-        self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
+        // Shorter ones are fewer.
+        for length in (1...Self.maximumLength).reversed() {
+            var tracer = OpeningTracer(groups: groups, length: length)
+            // What begins with an octet that there is not does not match.
+            let openings = Set(tracer.extend([Opening()], by: node).map(\.octets)).filter { !$0.contains(where: \.isEmpty) }
+            let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
+            guard openings.count <= Self.maximumCount, frequency <= Self.maximumFrequency else { continue }
+            self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
+            return
+        }
+        return nil
     }
 
     /// `a(?:b|c(?:d|e))|f`
@@ -47,14 +53,17 @@ struct PatternOpening {
 
     private struct OpeningTracer {
         let groups: [[UInt8]: PatternNode]
+        /// Octets after which an opening is settled.
+        let length: Int
         private var open: Set<[UInt8]> = []
         private var steps = 0
 
         /// Pieces that are looked at, again for each repeat: what needs more is not worth it.
         private static let maximumSteps = 100_000
 
-        init(groups: [[UInt8]: PatternNode]) {
+        init(groups: [[UInt8]: PatternNode], length: Int) {
             self.groups = groups
+            self.length = length
         }
 
         /// The openings, with what follows where they are not settled.
@@ -74,7 +83,7 @@ struct PatternOpening {
                 return Set(
                     openings.map { opening in
                         let octets = opening.octets + [set]
-                        return Opening(octets: octets, isSettled: octets.count == PatternOpening.length)
+                        return Opening(octets: octets, isSettled: octets.count == self.length)
                     }
                 )
             case .sequence(let nodes):
@@ -85,9 +94,9 @@ struct PatternOpening {
                 var result = least == 0 ? openings : []
                 var repeated = openings
                 // As many as settle all.
-                for count in 0..<min(most ?? .max, PatternOpening.length) {
+                for count in 0..<min(most ?? .max, self.length) {
                     repeated = self.extend(repeated, by: node)
-                    if count + 1 >= min(least, PatternOpening.length) { result.formUnion(repeated) }
+                    if count + 1 >= min(least, self.length) { result.formUnion(repeated) }
                 }
                 return result
             case .besides: return openings
