@@ -129,7 +129,13 @@ final class MessageSubject: RuleSubject {
 
     func fields(named name: String) -> [SubjectField] {
         if let known = self.fieldsByName[name] { return known }
-        let fields = self.message.fields(named: name).map(self.field)
+        var wanted = self.message.fields(named: name)[...]
+        var fields: [SubjectField] = []
+        // Both are in the order of the message.
+        for (field, decoded) in zip(self.message.headerFields, wanted.isEmpty ? [] : self.all) where field == wanted.first {
+            fields.append(decoded)
+            wanted.removeFirst()
+        }
         self.fieldsByName[name] = fields
         return fields
     }
@@ -187,11 +193,10 @@ final class MessageSubject: RuleSubject {
 func lineFeedsOnly(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
-    var index = bytes.startIndex
-    while index < bytes.endIndex {
-        let next = index + 1
-        if bytes[index] != 0x0d || next == bytes.endIndex || bytes[next] != 0x0a { result.append(bytes[index]) }
-        index = next
+    var copied = bytes.startIndex
+    for index in bytes.indices.dropFirst() where bytes[index] == 0x0a && bytes[index - 1] == 0x0d {
+        result += bytes[copied..<(index - 1)]
+        copied = index
     }
-    return result
+    return result + bytes[copied...]
 }
