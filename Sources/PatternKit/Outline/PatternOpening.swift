@@ -17,10 +17,9 @@ struct PatternOpening {
         // Shorter ones are fewer.
         for length in (1...Self.maximumLength).reversed() {
             var tracer = OpeningTracer(groups: groups, length: length)
-            // What begins with an octet that there is not does not match.
-            let openings = Set(tracer.extend([Opening()], by: node).map(\.octets)).filter { !$0.contains(where: \.isEmpty) }
+            guard let openings = tracer.openings(of: node) else { continue }
             let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
-            guard openings.count <= Self.maximumCount, frequency <= Self.maximumFrequency else { continue }
+            guard frequency <= Self.maximumFrequency else { continue }
             self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
             return
         }
@@ -44,19 +43,15 @@ struct PatternOpening {
         )
     }
 
-    /// One way to begin.
-    private struct Opening: Hashable {
-        var octets: [OctetSet] = []
-        /// Nothing more is to be told: it is long enough, or what follows is not known.
-        var isSettled = false
-    }
-
     private struct OpeningTracer {
-        let groups: [[UInt8]: PatternNode]
+        private let groups: [[UInt8]: PatternNode]
         /// Octets after which an opening is settled.
-        let length: Int
+        private let length: Int
+        /// Long enough, or with something behind them that is not known.
+        private var settled: Set<[OctetSet]> = []
         private var open: Set<[UInt8]> = []
         private var steps = 0
+        private var isGivenUp = false
 
         /// Pieces that are looked at, again for each repeat: what needs more is not worth it.
         private static let maximumSteps = 100_000
@@ -66,26 +61,27 @@ struct PatternOpening {
             self.length = length
         }
 
-        /// The openings, with what follows where they are not settled.
-        mutating func extend(_ openings: Set<Opening>, by node: PatternNode) -> Set<Opening> {
-            let unsettled = openings.filter { !$0.isSettled }
-            if unsettled.isEmpty { return openings }
-            self.steps += 1
-            guard openings.count <= PatternOpening.maximumCount, self.steps <= Self.maximumSteps else {
-                return [Opening(isSettled: true)]
-            }
-            return openings.subtracting(unsettled).union(self.extend(unsettled: unsettled, by: node))
+        /// nil for too many.
+        mutating func openings(of node: PatternNode) -> Set<[OctetSet]>? {
+            let whole = self.extend([[]], by: node)
+            if self.isGivenUp { return nil }
+            // What begins with an octet that there is not does not match.
+            return self.settled.union(whole).filter { !$0.contains(where: \.isEmpty) }
         }
 
-        private mutating func extend(unsettled openings: Set<Opening>, by node: PatternNode) -> Set<Opening> {
+        /// The openings with what follows, those that are settled by it left out.
+        private mutating func extend(_ openings: Set<[OctetSet]>, by node: PatternNode) -> Set<[OctetSet]> {
+            if openings.isEmpty || self.isGivenUp { return [] }
+            self.steps += 1
+            guard openings.count + self.settled.count <= PatternOpening.maximumCount, self.steps <= Self.maximumSteps else {
+                self.isGivenUp = true
+                return []
+            }
             switch node {
             case .octet(let set):
-                return Set(
-                    openings.map { opening in
-                        let octets = opening.octets + [set]
-                        return Opening(octets: octets, isSettled: octets.count == self.length)
-                    }
-                )
+                let longer = openings.map { $0 + [set] }
+                self.settled.formUnion(longer.filter { $0.count == self.length })
+                return Set(longer.filter { $0.count < self.length })
             case .sequence(let nodes):
                 return nodes.reduce(openings) { self.extend($0, by: $1) }
             case .alternatives(let nodes):
@@ -101,15 +97,16 @@ struct PatternOpening {
                 return result
             case .besides: return openings
             case .call(let name):
-                guard let node = self.groups[name], self.open.insert(name).inserted else { return Self.settled(openings) }
+                guard let node = self.groups[name], self.open.insert(name).inserted else { return self.settle(openings) }
                 defer { self.open.remove(name) }
                 return self.extend(openings, by: node)
-            case .anything: return Self.settled(openings)
+            case .anything: return self.settle(openings)
             }
         }
 
-        private static func settled(_ openings: Set<Opening>) -> Set<Opening> {
-            Set(openings.map { Opening(octets: $0.octets, isSettled: true) })
+        private mutating func settle(_ openings: Set<[OctetSet]>) -> Set<[OctetSet]> {
+            self.settled.formUnion(openings)
+            return []
         }
     }
 }
