@@ -132,8 +132,10 @@ final class MessageSubject: RuleSubject {
         var wanted = self.message.fields(named: name)[...]
         var fields: [SubjectField] = []
         // Both are in the order of the message.
-        for (field, decoded) in zip(self.message.headerFields, wanted.isEmpty ? [] : self.all) where field == wanted.first {
-            fields.append(decoded)
+        for (index, field) in self.message.headerFields.enumerated() {
+            guard let next = wanted.first else { break }
+            guard field == next else { continue }
+            fields.append(self.all[index])
             wanted.removeFirst()
         }
         self.fieldsByName[name] = fields
