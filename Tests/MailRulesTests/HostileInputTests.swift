@@ -38,7 +38,10 @@ struct HostileInputTests {
         #expect(looks < 10)
     }
 
-    @Test("The same patterns together, behind a prefilter: each is given up by itself", .enabled(if: PatternPrefilter.isAvailable))
+    @Test(
+        "The same patterns together, behind a prefilter: each is given up by itself",
+        .enabled(if: PatternPrefilter.isAvailable)
+    )
     func exponentialTogether() throws {
         let rules = HostileInputTests.bombs.enumerated().map { "body BAD_\($0) /\($1.pattern)/" } + ["body GOOD /!/"]
         let ruleSet = try #require(compile(rules.joined(separator: "\n")).ruleSet)
@@ -116,14 +119,18 @@ struct HostileInputTests {
             {
                 Array("Subject: =?utf-7?q?+AAA=?= =?x-none?b?////?=\r\n".utf8)
                     + Array("Content-Type: text/html; charset=\"utf-16\"\r\n\r\n".utf8)
-                    + Array(repeatElement(Array("<a href=".utf8) + [0xff, 0xfe] + Array("&#xffffffff;>".utf8), count: 5_000).joined())
+                    + Array(
+                        repeatElement(Array("<a href=".utf8) + [0xff, 0xfe] + Array("&#xffffffff;>".utf8), count: 5_000).joined()
+                    )
             }
         ),
         (
             "a charset that there is not, and octets that are none of any", [],
             {
                 Array("Content-Type: text/html; charset=\"x-none\"\r\n\r\n".utf8)
-                    + Array(repeatElement(Array("<b>&#xffffffff; ".utf8) + [0x80, 0xc0, 0xaf, 0xff, 0x0a], count: 2_000).joined())
+                    + Array(
+                        repeatElement(Array("<b>&#xffffffff; ".utf8) + [0x80, 0xc0, 0xaf, 0xff, 0x0a], count: 2_000).joined()
+                    )
             }
         ),
     ]
@@ -132,7 +139,10 @@ struct HostileInputTests {
         Array(repeatElement(Array(text.utf8), count: count).joined())
     }
 
-    @Test("Messages that are large in every way are judged to the end, and what is not looked at is told", arguments: messages.indices)
+    @Test(
+        "Messages that are large in every way are judged to the end, and what is not looked at is told",
+        arguments: messages.indices
+    )
     func large(index: Int) throws {
         let rules = ["body B /q{3}/", "rawbody R /q{3}/", "full F /q{3}/", "header H ALL =~ /q{3}/", "uri U /q{3}/"]
         let ruleSet = try #require(compile(rules.joined(separator: "\n") + "\nmimeheader M Content-Type =~ /q{3}/").ruleSet)

@@ -69,13 +69,17 @@ struct RandomPatterns {
 
     private static let sets: [(String, [String])] = [
         ("\\d", ["1", "7"]), ("\\w", ["q", "_"]), ("\\W", ["-", "\u{1}"]), ("\\s", [" ", "\n"]), (".", ["z", "-"]),
-        ("[qz]", ["q", "z"]), ("[^q]", ["x", "Q"]), ("[x-z]", ["x", "y"]), ("[[:upper:]]", ["Q", "q"]), ("[[:^alpha:]]", ["1", "-"]),
+        ("[qz]", ["q", "z"]), ("[^q]", ["x", "Q"]), ("[x-z]", ["x", "y"]), ("[[:upper:]]", ["Q", "q"]),
+        ("[[:^alpha:]]", ["1", "-"]),
         ("[]q]", ["]", "q"]), ("[^]q]", ["z"]), ("[\\w-]", ["-", "z"]), ("\\x51", ["Q"]), ("\\x{7a}", ["z"]), ("\\172", ["z"]),
-        ("\\R", ["\r\n", "\n"]), ("\\h", [" ", "\t"]), ("\\N", ["q"]), ("\\t", ["\t"]), ("[\\x80-\\xff]", ["\u{e9}"]), ("\\.", ["."]),
+        ("\\R", ["\r\n", "\n"]), ("\\h", [" ", "\t"]), ("\\N", ["q"]), ("\\t", ["\t"]), ("[\\x80-\\xff]", ["\u{e9}"]),
+        ("\\.", ["."]),
         ("\\Qz.*j\\E", ["z.*j"]), ("q#", ["q#"]), ("[#-&]", ["$", "&"]), ("z{,2}", ["z{,2}", "zz"]), ("z{q}", ["z{q}"]),
     ]
 
-    private static let marks = ["^", "$", "\\b", "\\B", "\\A", "\\z", "\\K", "(?#with ] and [)", "(?i)", "(?-i)", "(?s)", "\\G", "\\E"]
+    private static let marks = [
+        "^", "$", "\\b", "\\B", "\\A", "\\z", "\\K", "(?#with ] and [)", "(?i)", "(?-i)", "(?s)", "\\G", "\\E",
+    ]
 
     private mutating func atom(depth: Int) -> Made {
         switch Int.random(in: 0..<(depth > 0 ? 14 : 6), using: &self.generator) {
@@ -138,7 +142,10 @@ struct RandomPatterns {
         case 2: return self.fixed("(?!\(content.source))", "")
         default:
             let before = self.literal()
-            return Made(source: before.source + "(?<=\(before.source))" + content.source, samples: zip(before.samples, content.samples).map(+))
+            return Made(
+                source: before.source + "(?<=\(before.source))" + content.source,
+                samples: zip(before.samples, content.samples).map(+)
+            )
         }
     }
 
@@ -169,7 +176,8 @@ struct RandomPatterns {
     // MARK: - Quantifiers
 
     private static let quantifiers: [(String, ClosedRange<Int>)] = [
-        ("?", 0...1), ("*", 0...3), ("+", 1...3), ("{2}", 2...2), ("{0,}", 0...2), ("{0}", 0...0), ("{1,3}", 1...3), ("{2,}", 2...4),
+        ("?", 0...1), ("*", 0...3), ("+", 1...3), ("{2}", 2...2), ("{0,}", 0...2), ("{0}", 0...0), ("{1,3}", 1...3),
+        ("{2,}", 2...4),
         ("{0,2}", 0...2), ("{9}", 9...9), ("{3,12}", 3...12), ("{2}{2}", 4...4),
     ]
 
