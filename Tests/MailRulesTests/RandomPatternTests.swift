@@ -48,6 +48,9 @@ struct RandomPatternTests {
         #expect(spared > 20_000, "nothing is filtered")
     }
 
+    /// Where the reader of patterns gives up, and what would reach into the next pattern.
+    private static let unread = ["(?x)", "\\172", "\\Q", "\\E", "(?#"]
+
     @Test("A large pattern finds the same with and without its openings in front", arguments: [5, 6, 7, 8] as [UInt64])
     func openings(seed: UInt64) throws {
         var maker = RandomPatterns(seed: seed, isPlain: true)
@@ -57,8 +60,7 @@ struct RandomPatternTests {
             var (sources, samples): ([String], [String]) = ([], [])
             while sources.count < 80 {
                 let next = maker.next()
-                // Comments to the end of a line would reach into the next.
-                guard !next.source.contains("(?x)"), (try? Pattern("(?:\(next.source))")) != nil else { continue }
+                guard !Self.unread.contains(where: next.source.contains), (try? Pattern("(?:\(next.source))")) != nil else { continue }
                 // Most begin with octets that are rare: of others nothing is told.
                 let start = maker.generator.one(of: ["j", "z", "#", "\\d&"])
                 sources.append("\(start)(?:\(next.source))")
