@@ -126,7 +126,7 @@ package final class OfflineJudge: Sendable {
             guard !given.isEmpty else { return .null }
             return .mailbox(MailAddress(given, allowUTF8: true) ?? Self.asGiven(given))
         }
-        let message = ParsedMessage(bytes)
+        let message = ParsedMessage(Self.throughFirstEmptyLine(bytes))
         for name in ["Return-Path", "From"] {
             guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else {
                 continue
@@ -134,6 +134,23 @@ package final class OfflineJudge: Sendable {
             if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null
+    }
+
+    /// All that can be the header; the rest is read when the message is judged.
+    private static func throughFirstEmptyLine(_ bytes: [UInt8]) -> [UInt8] {
+        let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
+        var isLineEmpty = false
+        var hasText = false
+        for (index, octet) in bytes.enumerated() {
+            if octet == lineFeed {
+                if isLineEmpty, hasText { return Array(bytes[...index]) }
+                isLineEmpty = true
+            } else if octet != carriageReturn || bytes[(index + 1)...].first != lineFeed {
+                isLineEmpty = false
+                hasText = true
+            }
+        }
+        return bytes
     }
 
     /// No address that a session would take; it can be asked about all the same.

@@ -127,7 +127,7 @@ package final class MessageText {
 extension MessageText {
     private func collectFilterParts() -> [FilterTextPart] {
         let reading = self.reading
-        if reading.flags.contains(.partLimitExceeded) { self.cuts.insert(.parts) }
+        if reading.flags.contains(.partLimitExceeded) || reading.hasUnreadParts { self.cuts.insert(.parts) }
         if reading.flags.contains(.truncatedHeader) { self.cuts.insert(.headers) }
         var places = PartPlaces(self.message)
         return reading.leaves.map { FilterTextPart($0, part: places.next($0.type)) }

@@ -33,7 +33,7 @@ package final class PatternPrefilter: @unchecked Sendable {
         var tune: UInt32 = 0
         var features: UInt64 = 0
         vectorscan_processor(&tune, &features)
-        return "2 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
+        return "3 \(String(cString: vectorscan_version())) tune \(tune) features \(features)"
     }
 
     private init(

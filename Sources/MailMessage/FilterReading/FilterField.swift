@@ -11,7 +11,8 @@ package struct FilterField: Sendable {
     /// windows-1252; then encoded words (RFC 2047) are decoded with the set that they name, except in fields that have none.
     package static func decode(_ raw: [UInt8], named name: [UInt8]) -> [UInt8] {
         let value = FilterCharset.decodeHeader(Unfolding.unfold(raw, raw.indices))
-        return self.hasNoWords(name) ? value : EncodedWord.decode(value) { FilterCharset.decodeWord($0, charset: $1) }
+        guard value.contains(UInt8(ascii: "=")), !self.hasNoWords(name) else { return value }
+        return EncodedWord.decode(value) { FilterCharset.decodeWord($0, charset: $1) }
     }
 
     private static func hasNoWords(_ name: [UInt8]) -> Bool {

@@ -22,6 +22,8 @@ package final class FilterMessage {
     package internal(set) var bodyLength = 0
     /// A boundary that was opened and not closed, or closed more often than opened.
     package internal(set) var hasUnbalancedBoundary = false
+    /// A part was left whole that is made of parts, because it stands too deep or there are too many.
+    package internal(set) var hasUnreadParts = false
 
     /// - Parameter bytes: with CRLF or LF.
     package init(_ bytes: [UInt8]) {
@@ -30,6 +32,7 @@ package final class FilterMessage {
         self.parts = reader.parts
         self.flags = reader.flags
         self.bodyLength = reader.bodyLength
+        self.hasUnreadParts = reader.hasUnreadParts
         self.hasUnbalancedBoundary = reader.boundaryStates.values.contains { $0 != 0 }
     }
 

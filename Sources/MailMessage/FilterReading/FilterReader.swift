@@ -6,6 +6,8 @@ struct FilterReader {
     private(set) var bodyLength = 0
     /// Opened and not closed: 1.
     private(set) var boundaryStates: [[UInt8]: Int] = [:]
+    /// A part was left whole that is made of parts, because it stands too deep or there are too many.
+    private(set) var hasUnreadParts = false
 
     private var queue: [Waiting] = []
 
@@ -47,14 +49,18 @@ struct FilterReader {
 
     private mutating func take(_ waiting: Waiting) {
         let part = self.parts[waiting.part]
-        if part.type.hasPrefix(Self.multipart, at: 0), waiting.boundary != nil, waiting.levelsLeft > 0 {
-            self.readMultipart(waiting)
-            return
+        if part.type.hasPrefix(Self.multipart, at: 0), waiting.boundary != nil {
+            if waiting.levelsLeft > 0 { return self.readMultipart(waiting) }
+            self.hasUnreadParts = true
         }
         self.readLeaf(waiting)
-        guard waiting.levelsLeft > 0, Self.messages.contains(self.parts[waiting.part].type) else { return }
+        guard Self.messages.contains(self.parts[waiting.part].type) else { return }
+        guard waiting.levelsLeft > 0, self.parts.count < Self.maximumParts else {
+            self.hasUnreadParts = true
+            return
+        }
         let content = self.parts[waiting.part].decoded()
-        guard !content.isEmpty, self.parts.count < Self.maximumParts else { return }
+        guard !content.isEmpty else { return }
         self.parts[waiting.part].raw = []
         self.parts[waiting.part].isLeaf = false
         // A message in base64 has its lines as they were sent.

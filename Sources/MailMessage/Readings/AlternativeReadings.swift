@@ -36,7 +36,7 @@ private struct Sweep {
     /// A kind of file that no part has in the ordinary reading, found in another.
     private(set) var hiddenKind: String?
 
-    private var seen: Set<[UInt8]> = []
+    private var seen: Set<Content> = []
     private var kinds: Set<String> = []
     /// Texts of the bytes at hand that were decoded.
     private var done: Set<Text> = []
@@ -45,6 +45,22 @@ private struct Sweep {
         var range: Range<Int>
         var words: UInt8
         var isStretch: Bool
+    }
+
+    /// Octets that are hashed eight at a time; an array hashes them one by one.
+    private struct Content: Hashable {
+        let octets: [UInt8]
+
+        func hash(into hasher: inout Hasher) {
+            let whole = self.octets.count & ~7
+            for start in stride(from: 0, to: whole, by: 8) {
+                var word: UInt64 = 0
+                for index in start..<(start + 8) { word = word << 8 | UInt64(self.octets[index]) }
+                hasher.combine(word)
+            }
+            for octet in self.octets[whole...] { hasher.combine(octet) }
+            hasher.combine(self.octets.count)
+        }
     }
     private var octets = 0
     private var work = 0
@@ -61,10 +77,10 @@ private struct Sweep {
         for part in self.message.parts where !part.isContainer {
             let content = self.message.content(of: part)
             if let kind = ContentKind.detect(content[...]) { self.kinds.insert(kind) }
-            self.seen.insert(content)
+            self.seen.insert(Content(octets: content))
             for file in self.message.uuencodedFiles(in: part) {
                 if let kind = ContentKind.detect(file.content[...]) { self.kinds.insert(kind) }
-                self.seen.insert(file.content)
+                self.seen.insert(Content(octets: file.content))
             }
         }
         self.sweep(self.message.bytes, depth: 1)
@@ -385,13 +401,13 @@ private struct Sweep {
     }
 
     private mutating func add(_ content: [UInt8], _ depth: Int) {
-        guard content.count >= Self.smallest, !self.seen.contains(content) else { return }
+        guard content.count >= Self.smallest, !self.seen.contains(Content(octets: content)) else { return }
         guard self.contents.count < self.limits.contents, self.octets + content.count <= self.limits.octets else {
             self.isCut = true
             return
         }
         self.octets += content.count
-        self.seen.insert(content)
+        self.seen.insert(Content(octets: content))
         self.contents.append(content)
         if self.hiddenKind == nil, let kind = ContentKind.detect(content[...]), !self.kinds.contains(kind), Self.isFile(kind) {
             self.hiddenKind = kind

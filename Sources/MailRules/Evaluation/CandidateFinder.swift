@@ -34,6 +34,21 @@ struct CandidateFinder {
         return true
     }
 
+    /// Which rules of a group, by the numbers of their patterns, may match any of the texts that were scanned; the others need not
+    /// be looked at.
+    func candidates(inGroup group: Int?) -> Candidates { Candidates(mayMatch: group.flatMap { self.tables[$0]?.mayMatch }) }
+
+    struct Candidates {
+        /// nil: nothing is known.
+        fileprivate let mayMatch: [Bool]?
+
+        /// - Parameter place: of a pattern of the group.
+        func contains(_ place: PatternPlace?) -> Bool {
+            guard let mayMatch, let place else { return true }
+            return mayMatch[place.number]
+        }
+    }
+
     /// Among the texts that were scanned for the rule's group, the numbers of those that its pattern may match; nil for all.
     func texts(for rule: PatternRule) -> ArraySlice<Int>? {
         guard let place = rule.place else { return nil }

@@ -13,6 +13,8 @@ struct CandidateTable {
     /// Where each pattern's texts start, and behind the last where all end.
     private var starts: [Int]
     private var textCount = 0
+    /// By pattern: whether it may match any of the texts.
+    private(set) var mayMatch: [Bool]
     /// A scan failed: nothing is known of this message.
     private var hasFailed = false
 
@@ -21,10 +23,12 @@ struct CandidateTable {
         var isUnfiltered = Array(repeating: false, count: patternCount)
         for number in filter.unfiltered { isUnfiltered[number] = true }
         self.isUnfiltered = isUnfiltered
+        self.mayMatch = isUnfiltered
         self.starts = Array(repeating: 0, count: patternCount + 1)
     }
 
     mutating func begin() {
+        for index in self.mayMatch.indices { self.mayMatch[index] = self.isUnfiltered[index] }
         self.found.removeAll(keepingCapacity: true)
         self.textCount = 0
         self.hasFailed = false
@@ -40,6 +44,8 @@ struct CandidateTable {
 
     /// Sorts what was found by pattern: counts, then places.
     mutating func end() {
+        for index in self.mayMatch.indices where self.hasFailed { self.mayMatch[index] = true }
+        for pair in self.found { self.mayMatch[pair.pattern] = true }
         for index in self.starts.indices { self.starts[index] = 0 }
         for pair in self.found { self.starts[pair.pattern] += 1 }
         var sum = 0

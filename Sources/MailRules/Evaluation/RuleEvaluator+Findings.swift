@@ -5,15 +5,14 @@ extension RuleEvaluator {
     func findings(_ views: MessageViews, isWhole: Bool, resting: [Int]) -> RuleFindings {
         var findings = RuleFindings()
         for index in self.tally.hits.sorted() {
-            let rule = self.ruleSet.rules[index]
-            let isLive = self.plan.traits[index].isLive
-            if rule.isSubrule {
-                if isLive { findings.subhits.append(rule.name) }
+            let traits = self.plan.traits[index]
+            if traits.isSubrule {
+                if traits.isLive { findings.subhits.append(self.ruleSet.rules[index].name) }
                 // An action on a subrule is a hit that asks for something and scores nothing.
-                if rule.action == nil { continue }
+                if !traits.hasAction { continue }
             }
-            let hit = self.hit(index, rule, views)
-            if isLive { findings.hits.append(hit) } else { findings.shadowHits.append(hit) }
+            let hit = self.hit(index, self.ruleSet.rules[index], views)
+            if traits.isLive { findings.hits.append(hit) } else { findings.shadowHits.append(hit) }
         }
         if case .shortcircuit(let rule) = self.earlyEnd { findings.hits.append(self.shortcircuitHit(of: rule)) }
         findings.earlyEnd = self.earlyEnd

@@ -2,7 +2,11 @@
 extension RuleEvaluator {
     /// - Returns: false if the time was up before all were run.
     func runMetas(_ metas: [MetaRule], _ budget: EvaluationBudget) -> Bool {
-        for meta in metas where !self.tally.isOff(meta.index) {
+        for place in metas.indices {
+            // So are most, and they are not even copied.
+            if metas[place].needsHit, !self.tally.isConcerned(metas[place].index) { continue }
+            let meta = metas[place]
+            guard !self.tally.isOff(meta.index) else { continue }
             guard budget.spend(0) else { return false }
             guard !self.tally.hasUnknown(among: meta.targets) else {
                 self.tally.setUnknown(meta.index)

@@ -15,8 +15,13 @@ extension RuleEvaluator {
             guard !group.patterns.isEmpty else { continue }
             let texts = view.exists ? [view.bytes] : []
             guard self.finder.scan(texts, forGroup: group.patterns.first?.place?.group, budget) else { return false }
-            for rule in group.patterns where !self.tally.isOff(rule.index) {
-                if view.exists, let candidates = self.finder.texts(for: rule), candidates.isEmpty {
+            let candidates = self.finder.candidates(inGroup: group.patterns.first?.place?.group)
+            for place in group.patterns.indices {
+                let isSpared = view.exists && !candidates.contains(group.patterns[place].place)
+                if isSpared, !group.patterns[place].isNegated { continue }
+                let rule = group.patterns[place]
+                guard !self.tally.isOff(rule.index) else { continue }
+                if isSpared {
                     self.noMatch(rule)
                     continue
                 }
@@ -37,7 +42,7 @@ extension RuleEvaluator {
             return false
         }
         let isSubjectFirst = segments.first.map { $0.part == nil } ?? false
-        for rule in rules where !self.tally.isOff(rule.index) {
+        for rule in self.candidates(among: rules) {
             let start = rule.skipsSubject && isSubjectFirst ? 1 : 0
             let isDone = self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) {
                 segments[$0].bytes
@@ -53,7 +58,7 @@ extension RuleEvaluator {
         guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
             return false
         }
-        for rule in rules where !self.tally.isOff(rule.index) {
+        for rule in self.candidates(among: rules) {
             let isDone = self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
             guard isDone else { return false }
         }
@@ -64,7 +69,7 @@ extension RuleEvaluator {
         guard let first = rules.first else { return true }
         let links = views.links
         guard budget.look(), self.finder.scan(links.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
-        for rule in rules where !self.tally.isOff(rule.index) {
+        for rule in self.candidates(among: rules) {
             let isDone = self.search(rule, count: links.count, budget, at: { number, _ in .link(number) }) { links[$0].bytes }
             guard isDone else { return false }
         }
@@ -75,11 +80,19 @@ extension RuleEvaluator {
         guard let first = rules.first else { return true }
         let text = views.full
         guard budget.look(), self.finder.scan([text], forGroup: first.place?.group, budget) else { return false }
-        for rule in rules where !self.tally.isOff(rule.index) {
+        for rule in self.candidates(among: rules) {
             let isDone = self.search(rule, count: 1, budget, at: { _, range in .full(range) }) { _ in text }
             guard isDone else { return false }
         }
         return true
+    }
+
+    /// The rules, all of one group, that may match one of the texts that were scanned.
+    private func candidates(among rules: [PatternRule]) -> some Sequence<PatternRule> {
+        let candidates = self.finder.candidates(inGroup: rules.first?.place?.group)
+        return rules.indices.lazy
+            .filter { candidates.contains(rules[$0].place) && !self.tally.isOff(rules[$0].index) }
+            .map { rules[$0] }
     }
 
     // MARK: - One rule
@@ -143,7 +156,7 @@ extension RuleEvaluator {
                 self.suspend(rule.index)
                 return false
             case .match(let range):
-                self.hit(rule.index, [place(range)])
+                self.hit(rule.index, self.tally.hasRoom(forPlaceOf: rule.index) ? [place(range)] : [])
                 if self.isDone(rule) { return false }
                 offset = max(range.upperBound, offset)
                 notEmpty = range.isEmpty

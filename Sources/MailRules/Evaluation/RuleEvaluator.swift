@@ -17,6 +17,7 @@ package final class RuleEvaluator {
     var earlyEnd: EarlyEnd?
     /// What the rule that ended evaluation adds to the score.
     var shortcircuitScore = 0.0
+    private let selectors = HeaderSelectors()
     /// Working memory of metas.
     var stack: [Double] = []
 
@@ -25,7 +26,7 @@ package final class RuleEvaluator {
         self.plan = ruleSet.plan
         self.matcher = PatternMatcher(limits: limits)
         self.finder = CandidateFinder(RulePrefilters(), groups: ruleSet.patternGroups)
-        self.tally = RuleTally(ruleCount: ruleSet.ruleCount)
+        self.tally = RuleTally(askers: ruleSet.plan.askers)
     }
 
     /// Takes prefilters into use, which change how fast rules are run and not what they find.
@@ -58,7 +59,8 @@ package final class RuleEvaluator {
             settings: self.ruleSet.settings,
             matcher: self.matcher,
             views: views,
-            budget: budget
+            budget: budget,
+            selectors: self.selectors
         )
         return self.evaluate(views, context, budget, skipping: skipping, goal: goal)
     }

@@ -129,7 +129,15 @@ final class MessageSubject: RuleSubject {
 
     func fields(named name: String) -> [SubjectField] {
         if let known = self.fieldsByName[name] { return known }
-        let fields = self.message.fields(named: name).map(self.field)
+        var wanted = self.message.fields(named: name)[...]
+        var fields: [SubjectField] = []
+        // Both are in the order of the message.
+        for (index, field) in self.message.headerFields.enumerated() {
+            guard let next = wanted.first else { break }
+            guard field == next else { continue }
+            fields.append(self.all[index])
+            wanted.removeFirst()
+        }
         self.fieldsByName[name] = fields
         return fields
     }
@@ -187,11 +195,10 @@ final class MessageSubject: RuleSubject {
 func lineFeedsOnly(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
-    var index = bytes.startIndex
-    while index < bytes.endIndex {
-        let next = index + 1
-        if bytes[index] != 0x0d || next == bytes.endIndex || bytes[next] != 0x0a { result.append(bytes[index]) }
-        index = next
+    var copied = bytes.startIndex
+    for index in bytes.indices.dropFirst() where bytes[index] == 0x0a && bytes[index - 1] == 0x0d {
+        result += bytes[copied..<(index - 1)]
+        copied = index
     }
-    return result
+    return result + bytes[copied...]
 }

@@ -13,27 +13,37 @@ struct RuleTally {
     /// Metas whose value is unknown, and so those that ask for them; see `MetaOrder`.
     private var isUnknown: [Bool]
     private var hasUnknown = false
-    private var places: [Int: [MatchPlace]] = [:]
+    /// Metas that ask for a rule that hit, or whose value is unknown.
+    private var isConcerned: [Bool]
+    /// By rule.
+    private var places: [[MatchPlace]]
+    /// For each rule, the metas that ask for it.
+    private let askers: [[Int]]
 
     /// Places of one hit that are told; the first ones say what a reader wants to know.
     static let maximumPlaces = 5
 
-    init(ruleCount: Int) {
-        self.values = Array(repeating: 0, count: ruleCount)
-        self.isOff = Array(repeating: false, count: ruleCount)
-        self.isUnknown = Array(repeating: false, count: ruleCount)
+    /// - Parameter askers: for each rule, the metas that ask for it.
+    init(askers: [[Int]]) {
+        self.askers = askers
+        self.values = Array(repeating: 0, count: askers.count)
+        self.isOff = Array(repeating: false, count: askers.count)
+        self.isUnknown = Array(repeating: false, count: askers.count)
+        self.isConcerned = Array(repeating: false, count: askers.count)
+        self.places = Array(repeating: [], count: askers.count)
     }
 
     mutating func reset() {
+        for rule in self.hits { self.places[rule].removeAll(keepingCapacity: true) }
         for index in self.values.indices {
             self.values[index] = 0
             self.isOff[index] = false
             self.isUnknown[index] = false
+            self.isConcerned[index] = false
         }
         self.hasUnknown = false
         self.hits.removeAll(keepingCapacity: true)
         self.suspended.removeAll(keepingCapacity: true)
-        self.places.removeAll(keepingCapacity: true)
         self.score = 0
     }
 
@@ -43,13 +53,19 @@ struct RuleTally {
 
     /// Counts hits of a rule.
     mutating func add(_ rule: Int, value: Double, score: Double, places: [MatchPlace]) {
-        if self.values[rule] == 0 { self.hits.append(rule) }
+        if self.values[rule] == 0 {
+            self.hits.append(rule)
+            for meta in self.askers[rule] { self.isConcerned[meta] = true }
+        }
         self.values[rule] += value
         self.score += score
         guard !places.isEmpty else { return }
-        let room = RuleTally.maximumPlaces - (self.places[rule]?.count ?? 0)
-        if room > 0 { self.places[rule, default: []] += places.prefix(room) }
+        let room = RuleTally.maximumPlaces - self.places[rule].count
+        if room > 0 { self.places[rule] += places.prefix(room) }
     }
+
+    /// Whether the place of another hit would be told.
+    func hasRoom(forPlaceOf rule: Int) -> Bool { self.places[rule].count < RuleTally.maximumPlaces }
 
     /// Leaves a rule alone for the rest of the message; what it found so far does not count.
     /// - Parameter score: what its hits have added to the score.
@@ -60,19 +76,23 @@ struct RuleTally {
         self.values[rule] = 0
         self.score -= score
         self.hits.removeAll { $0 == rule }
-        self.places[rule] = nil
+        self.places[rule] = []
     }
 
     mutating func setUnknown(_ rule: Int) {
         self.isUnknown[rule] = true
         self.hasUnknown = true
+        for meta in self.askers[rule] { self.isConcerned[meta] = true }
     }
+
+    /// Whether a rule that the meta asks for has hit, or is a meta of unknown value; else the meta is what it is without hits.
+    func isConcerned(_ meta: Int) -> Bool { self.isConcerned[meta] }
 
     func hasUnknown(among rules: [Int]) -> Bool { self.hasUnknown && rules.contains { self.isUnknown[$0] } }
 
     func hasHit(among rules: [Int]) -> Bool { rules.contains { self.values[$0] != 0 } }
 
-    func places(of rule: Int) -> [MatchPlace] { self.places[rule] ?? [] }
+    func places(of rule: Int) -> [MatchPlace] { self.places[rule] }
 
-    func firstPlace(of rule: Int) -> MatchPlace? { self.places[rule]?.first }
+    func firstPlace(of rule: Int) -> MatchPlace? { self.places[rule].first }
 }

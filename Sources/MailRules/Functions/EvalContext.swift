@@ -16,6 +16,7 @@ final class EvalContext {
     /// For functions that may take long: `spend` says whether to go on.
     let budget: EvaluationBudget
 
+    private let selectors: HeaderSelectors
     private var facts: [ObjectIdentifier: Any] = [:]
     /// By selector.
     private var headerValues: [String: [[UInt8]]] = [:]
@@ -26,8 +27,10 @@ final class EvalContext {
         settings: FunctionSettings,
         matcher: PatternMatcher,
         views: MessageViews? = nil,
-        budget: EvaluationBudget = EvaluationBudget()
+        budget: EvaluationBudget = EvaluationBudget(),
+        selectors: HeaderSelectors = HeaderSelectors()
     ) {
+        self.selectors = selectors
         self.text = text
         self.envelope = envelope
         self.settings = settings
@@ -67,14 +70,14 @@ final class EvalContext {
     /// One text for each field, address or name: what `header` runs together.
     func headers(_ selector: String) -> [[UInt8]] {
         if let known = self.headerValues[selector] { return known }
-        let values = (try? HeaderSelector(selector)).map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
+        let values = self.selectors[selector].map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
         self.headerValues[selector] = values
         return values
     }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.
     func header(_ selector: String) -> [UInt8]? {
-        guard let selector = try? HeaderSelector(selector) else { return nil }
+        guard let selector = self.selectors[selector] else { return nil }
         let view = self.views.header(selector)
         return view.exists ? view.bytes : nil
     }

@@ -9,6 +9,8 @@ struct EvaluationPlan: Sendable {
     let patternGroups: [PatternGroup]
     /// By the rule's index in the rule set.
     let traits: [RuleTraits]
+    /// By the rule's index in the rule set: the metas that ask for it.
+    let askers: [[Int]]
     let shortcircuit: ShortcircuitScores
 
     /// - Parameters:
@@ -30,7 +32,14 @@ struct EvaluationPlan: Sendable {
         self.stages = stages
         self.patternGroups = groups.groups
         self.traits = rules.map(RuleTraits.init)
+        self.askers = EvaluationPlan.askers(stages, ruleCount: rules.count)
         self.shortcircuit = shortcircuit
+    }
+
+    private static func askers(_ stages: [EvaluationStage], ruleCount: Int) -> [[Int]] {
+        var askers = Array(repeating: [Int](), count: ruleCount)
+        for meta in stages.flatMap(\.metas) { for target in Set(meta.targets) { askers[target].append(meta.index) } }
+        return askers
     }
 
     /// A rule that a meta of lower priority asks for runs with that meta. SpamAssassin's defaults: 0, and -100 for rules that
@@ -60,6 +69,7 @@ struct RuleTraits: Sendable {
     /// A hit counts; those of rules on trial change nothing.
     let isLive: Bool
     let isSubrule: Bool
+    let hasAction: Bool
     let asksForRefusal: Bool
     let shortcircuit: Shortcircuit?
 
@@ -67,6 +77,7 @@ struct RuleTraits: Sendable {
         self.score = rule.score
         self.isLive = rule.stage == .live
         self.isSubrule = rule.isSubrule
+        self.hasAction = rule.action != nil
         self.shortcircuit = rule.stage == .live ? rule.shortcircuit : nil
         self.asksForRefusal = rule.stage == .live && rule.action.map { if case .reject = $0 { true } else { false } } ?? false
         switch rule.test {

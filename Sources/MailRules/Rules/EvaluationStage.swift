@@ -117,8 +117,8 @@ extension Rule {
     }
 }
 
-/// A pattern that is searched for one rule. A class, so that going through all of them copies none.
-final class PatternRule: Sendable {
+/// A pattern that is searched for one rule.
+struct PatternRule: Sendable {
     /// Of the rule in the rule set.
     let index: Int
     let pattern: Pattern

@@ -229,6 +229,7 @@ struct PatternNodeReader {
             let text = self.source[self.index..<(end ?? self.source.count)]
             self.index = end.map { $0 + 2 } ?? self.source.count
             // A quantifier behind it would be for the last octet alone.
+            self.skipIgnored()
             if let next = self.peek(), "*+?{".utf8.contains(next) { throw Unknown() }
             return .sequence(text.map(self.literal))
         case UInt8(ascii: "N") where self.peek() != UInt8(ascii: "{"): return .octet(.all)

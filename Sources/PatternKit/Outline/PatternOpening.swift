@@ -4,8 +4,8 @@ struct PatternOpening {
     /// `(?=…)`, which is true wherever the pattern can match.
     let lookahead: [UInt8]
 
-    /// Octets from the start that are looked at.
-    private static let length = 4
+    /// Octets from the start that are looked at, where fewer do not tell the beginnings apart as well.
+    private static let maximumLength = 4
     /// Beginnings that are told apart.
     private static let maximumCount = 500
     /// Where more places of a text may be a beginning than this, telling does not pay.
@@ -14,11 +14,16 @@ struct PatternOpening {
     /// nil for a pattern that is not understood, or may begin with nearly everything.
     init?(_ source: [UInt8], options: PatternOptions) {
         guard let (node, groups) = PatternNodeReader.read(source, options: options) else { return nil }
-        var tracer = OpeningTracer(groups: groups)
-        let openings = Set(tracer.extend([Opening()], by: node).map(\.octets))
-        let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
-        guard openings.count <= Self.maximumCount, frequency <= Self.maximumFrequency else { return nil }
-        self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
+        // Shorter ones are fewer.
+        for length in (1...Self.maximumLength).reversed() {
+            var tracer = OpeningTracer(groups: groups, length: length)
+            guard let openings = tracer.openings(of: node) else { continue }
+            let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
+            guard frequency <= Self.maximumFrequency else { continue }
+            self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
+            return
+        }
+        return nil
     }
 
     /// `a(?:b|c(?:d|e))|f`
@@ -38,45 +43,45 @@ struct PatternOpening {
         )
     }
 
-    /// One way to begin.
-    private struct Opening: Hashable {
-        var octets: [OctetSet] = []
-        /// Nothing more is to be told: it is long enough, or what follows is not known.
-        var isSettled = false
-    }
-
     private struct OpeningTracer {
-        let groups: [[UInt8]: PatternNode]
+        private let groups: [[UInt8]: PatternNode]
+        /// Octets after which an opening is settled.
+        private let length: Int
+        /// Long enough, or with something behind them that is not known.
+        private var settled: Set<[OctetSet]> = []
         private var open: Set<[UInt8]> = []
         private var steps = 0
+        private var isGivenUp = false
 
         /// Pieces that are looked at, again for each repeat: what needs more is not worth it.
         private static let maximumSteps = 100_000
 
-        init(groups: [[UInt8]: PatternNode]) {
+        init(groups: [[UInt8]: PatternNode], length: Int) {
             self.groups = groups
+            self.length = length
         }
 
-        /// The openings, with what follows where they are not settled.
-        mutating func extend(_ openings: Set<Opening>, by node: PatternNode) -> Set<Opening> {
-            let unsettled = openings.filter { !$0.isSettled }
-            if unsettled.isEmpty { return openings }
+        /// nil for too many.
+        mutating func openings(of node: PatternNode) -> Set<[OctetSet]>? {
+            let whole = self.extend([[]], by: node)
+            if self.isGivenUp { return nil }
+            // What begins with an octet that there is not does not match.
+            return self.settled.union(whole).filter { !$0.contains(where: \.isEmpty) }
+        }
+
+        /// The openings with what follows, those that are settled by it left out.
+        private mutating func extend(_ openings: Set<[OctetSet]>, by node: PatternNode) -> Set<[OctetSet]> {
+            if openings.isEmpty || self.isGivenUp { return [] }
             self.steps += 1
-            guard openings.count <= PatternOpening.maximumCount, self.steps <= Self.maximumSteps else {
-                return [Opening(isSettled: true)]
+            guard openings.count + self.settled.count <= PatternOpening.maximumCount, self.steps <= Self.maximumSteps else {
+                self.isGivenUp = true
+                return []
             }
-            return openings.subtracting(unsettled).union(self.extend(unsettled: unsettled, by: node))
-        }
-
-        private mutating func extend(unsettled openings: Set<Opening>, by node: PatternNode) -> Set<Opening> {
             switch node {
             case .octet(let set):
-                return Set(
-                    openings.map { opening in
-                        let octets = opening.octets + [set]
-                        return Opening(octets: octets, isSettled: octets.count == PatternOpening.length)
-                    }
-                )
+                let longer = openings.map { $0 + [set] }
+                self.settled.formUnion(longer.filter { $0.count == self.length })
+                return Set(longer.filter { $0.count < self.length })
             case .sequence(let nodes):
                 return nodes.reduce(openings) { self.extend($0, by: $1) }
             case .alternatives(let nodes):
@@ -85,22 +90,23 @@ struct PatternOpening {
                 var result = least == 0 ? openings : []
                 var repeated = openings
                 // As many as settle all.
-                for count in 0..<min(most ?? .max, PatternOpening.length) {
+                for count in 0..<min(most ?? .max, self.length) {
                     repeated = self.extend(repeated, by: node)
-                    if count + 1 >= min(least, PatternOpening.length) { result.formUnion(repeated) }
+                    if count + 1 >= min(least, self.length) { result.formUnion(repeated) }
                 }
                 return result
             case .besides: return openings
             case .call(let name):
-                guard let node = self.groups[name], self.open.insert(name).inserted else { return Self.settled(openings) }
+                guard let node = self.groups[name], self.open.insert(name).inserted else { return self.settle(openings) }
                 defer { self.open.remove(name) }
                 return self.extend(openings, by: node)
-            case .anything: return Self.settled(openings)
+            case .anything: return self.settle(openings)
             }
         }
 
-        private static func settled(_ openings: Set<Opening>) -> Set<Opening> {
-            Set(openings.map { Opening(octets: $0.octets, isSettled: true) })
+        private mutating func settle(_ openings: Set<[OctetSet]>) -> Set<[OctetSet]> {
+            self.settled.formUnion(openings)
+            return []
         }
     }
 }

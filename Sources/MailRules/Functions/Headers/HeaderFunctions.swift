@@ -136,8 +136,11 @@ enum HeaderFunctions {
     )
 
     private static func hasTemplate(_ context: EvalContext) -> Bool {
-        context.text(of: "ALL").split(separator: 0x0a).contains { line in
-            guard line.contains(UInt8(ascii: "%")) else { return false }
+        let header = context.text(of: "ALL")
+        let percent = UInt8(ascii: "%")
+        guard header.contains(percent) else { return false }
+        return header.split(separator: 0x0a).contains { line in
+            guard line.contains(percent) else { return false }
             let line = Array(line)
             return context.finds(self.template, in: line) && !context.finds(self.mayHavePercents, in: line)
         }

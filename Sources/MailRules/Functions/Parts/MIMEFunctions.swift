@@ -151,7 +151,7 @@ struct CapitalShare {
         var upper = 0
         for segment in context.text.body {
             let bytes = segment.bytes
-            guard Self.hasInnerSpace(bytes), !Self.isBase64(bytes) else { continue }
+            guard Self.hasInnerSpace(bytes), !Self.isBase64(bytes, context.matcher) else { continue }
             for octet in Self.withoutShiftedText(bytes) {
                 length += 1
                 switch octet {
@@ -188,9 +188,9 @@ struct CapitalShare {
     }
 
     /// Two lines of base64, as forwarded messages leave them.
-    private static func isBase64(_ bytes: [UInt8]) -> Bool {
+    private static func isBase64(_ bytes: [UInt8], _ matcher: PatternMatcher) -> Bool {
         guard bytes.count > 2 * 61, let pattern = self.base64Pattern else { return false }
-        return PatternMatcher().matches(pattern, bytes)
+        return matcher.matches(pattern, bytes)
     }
 
     private static let base64Pattern = try? Pattern(#"^(?:[A-Za-z0-9+/=]{60,76} ){2}"#)
