@@ -166,7 +166,7 @@ private struct Entry {
     init?(_ pattern: Pattern, number: Int) {
         // Text is matched as octets; a NUL would end the pattern.
         guard !pattern.options.contains(.utf), !pattern.source.contains(0), !Entry.isTooLarge(pattern) else { return nil }
-        guard !Entry.asksForEnd(pattern.source) else { return nil }
+        guard !Entry.asksForEnd(pattern.source), !Entry.isReadOtherwise(pattern) else { return nil }
         self.number = number
         // The library has no flag for /x, and takes it inside the pattern.
         let prefix: [UInt8] = pattern.options.contains(.extended) ? Array("(?x)".utf8) : []
@@ -236,6 +236,18 @@ private struct Entry {
             isEscaped = octet == UInt8(ascii: "\\") && !isEscaped
         }
         return false
+    }
+
+    /// Under /x PCRE2 passes over the next-line character of Latin-1, and the library looks for it.
+    private static func isReadOtherwise(_ pattern: Pattern) -> Bool {
+        let source = pattern.source
+        guard source.contains(0x85) else { return false }
+        let flags = Array("imsxn^-".utf8)
+        let hasFlag = source.indices.contains { index in
+            source[index...].starts(with: "(?".utf8)
+                && source[(index + 2)...].prefix { flags.contains($0) }.contains(UInt8(ascii: "x"))
+        }
+        return hasFlag || pattern.options.contains(.extended)
     }
 
     private var isTaken: Bool {

@@ -90,11 +90,15 @@ struct PatternNodeReader {
         case UInt8(ascii: "\\"): return try self.escape()
         case UInt8(ascii: "."): return .octet(.all)
         case UInt8(ascii: "^"), UInt8(ascii: "$"): return .nothing
+        // Behind a comment a quantifier still belongs to what stands before that, which has been read already.
         case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"): throw Unknown()
+        case UInt8(ascii: "{") where self.braces(at: self.index - 1) != nil: throw Unknown()
         case UInt8(ascii: "#") where self.mode.isExtended:
             self.index = self.source[self.index...].firstIndex(of: 0x0a).map { $0 + 1 } ?? self.source.count
             return nil
         case _ where self.mode.isExtended && OctetSet.spaces.contains(octet): return nil
+        // To PCRE2 the next-line character of Latin-1 is white space here, or an octet of text: that depends on how it was built.
+        case 0x85 where self.mode.isExtended: throw Unknown()
         default: return self.literal(octet)
         }
     }
@@ -184,7 +188,7 @@ struct PatternNodeReader {
         case UInt8(ascii: "+"): counts = (1, nil)
         case UInt8(ascii: "?"): counts = (0, 1)
         case UInt8(ascii: "{"):
-            guard let (braces, length) = self.braces() else { return atom }
+            guard let (braces, length) = self.braces(at: self.index) else { return atom }
             counts = braces
             self.index += length - 1
         default: return atom
@@ -202,15 +206,15 @@ struct PatternNodeReader {
     }
 
     /// `{3}`, `{3,}`, `{3,5}`, and how long it is; anything else is plain text.
-    private func braces() -> (counts: (least: Int, most: Int?), length: Int)? {
-        guard let end = self.source[self.index...].firstIndex(of: UInt8(ascii: "}")) else { return nil }
-        let parts = self.source[(self.index + 1)..<end].split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+    private func braces(at start: Int) -> (counts: (least: Int, most: Int?), length: Int)? {
+        guard let end = self.source[start...].firstIndex(of: UInt8(ascii: "}")) else { return nil }
+        let parts = self.source[(start + 1)..<end].split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         let numbers = parts.map { $0.allSatisfy(OctetSet.digits.contains) ? Int(String(decoding: $0, as: UTF8.self)) : nil }
         guard parts.count <= 2, let first = numbers.first, let least = first else { return nil }
-        if parts.count == 1 { return ((least, least), end + 1 - self.index) }
-        if parts[1].isEmpty { return ((least, nil), end + 1 - self.index) }
+        if parts.count == 1 { return ((least, least), end + 1 - start) }
+        if parts[1].isEmpty { return ((least, nil), end + 1 - start) }
         guard let most = numbers[1] else { return nil }
-        return ((least, most), end + 1 - self.index)
+        return ((least, most), end + 1 - start)
     }
 
     // MARK: - Escapes
