@@ -4,6 +4,7 @@ import Logging
 import MailRules
 import MailTypes
 import NIOCore
+import NIOPosix
 import NIOEmbedded
 import OutpostTestKit
 import SMTPCore
