@@ -11,7 +11,7 @@ struct HostileInputTests {
     private static let bombs: [(pattern: String, text: String)] = [
         ("(a+)+$", lettersA + "!"), ("(a|aa)+$", lettersA + "!"), ("(a|a?)+$", lettersA + "!"),
         ("([a-zA-Z]+)*$", lettersA + "!"), ("(.*a){20}$", lettersA + "!"), ("(.*a){25}[bc]", lettersA + "!c!"),
-        ("^(([a-z])+.)+[A-Z]([a-z])+$", lettersA + "!"), ("(x+x+)+[yz]", String(repeating: "x", count: 5_000) + " z"),
+        ("^(([a-z])+.)+[A-Z]([a-z])+$", lettersA + "!"), ("(x+x+)+[yz]", String(repeating: "x", count: 5_000) + "! z"),
         ("^(?:a?){40}a{40}$", String(repeating: "a", count: 39) + "!"), ("(?:a*)*[bc]$", lettersA + "!b!"),
         ("((a{1,50}){1,50}){1,50}[bc]$", lettersA + "!b!"), ("(?=(a+)+$)a", lettersA + "!"),
         ("(\\w+\\s?)+$", lettersA + "!\u{1}"), ("(a(?1)?a)+$", lettersA + "!"), ("(.*)*(.*)*(.*)*[bc]$", lettersA + "!b!"),
@@ -21,10 +21,10 @@ struct HostileInputTests {
     @Test("Patterns of exponential cost are given up one by one, by name, and the others go on", arguments: bombs.indices)
     func exponential(index: Int) throws {
         let (pattern, text) = HostileInputTests.bombs[index]
-        let ruleSet = try #require(compile("body BAD /\(pattern)/\nbody GOOD /!/\nheader NICE Subject =~ /kind/").ruleSet)
+        let ruleSet = try #require(compile("body BAD /\(pattern)/\nbody GOOD /!/\nheader NICE X-Kind =~ /kind/").ruleSet)
         var looks = 0
         let findings = RuleEvaluator(ruleSet: ruleSet).evaluate(
-            SampleSubject(header: "Subject: kind", paragraphs: Array(repeating: text, count: 50)),
+            SampleSubject(header: "X-Kind: kind", paragraphs: Array(repeating: text, count: 50)),
             envelope: sampleEnvelope,
             isTimeUp: {
                 looks += 1
@@ -53,9 +53,10 @@ struct HostileInputTests {
         evaluator.use(prefilters)
         let subject = SampleSubject(paragraphs: HostileInputTests.bombs.map(\.text))
         let findings = evaluator.evaluate(subject, envelope: sampleEnvelope)
-        // Some match the text that was made for another, and are done with it.
-        #expect(Set(findings.suspended + findings.hits.map(\.rule)) == Set(ruleSet.rules.map(\.name)))
-        #expect(findings.suspended.count >= 10)
+        // Texts that a pattern cannot match are not searched for it, and so cannot make it be given up.
+        let alone = RuleEvaluator(ruleSet: ruleSet).evaluate(subject, envelope: sampleEnvelope)
+        #expect(!findings.suspended.isEmpty && Set(findings.suspended).isSubset(of: alone.suspended))
+        #expect(Set(findings.hits.map(\.rule)).isSuperset(of: alone.hits.map(\.rule)))
         #expect(findings.hits.map(\.rule).contains("GOOD"))
     }
 
@@ -115,7 +116,7 @@ struct HostileInputTests {
             { repeated("Content-Type: message/rfc822\r\n\r\n", 200) + Array("Subject: x\r\n\r\nend\r\n".utf8) }
         ),
         (
-            "a charset of two octets that has odd ones", [],
+            "a charset of two octets that has odd ones", ["body text"],
             {
                 Array("Subject: =?utf-7?q?+AAA=?= =?x-none?b?////?=\r\n".utf8)
                     + Array("Content-Type: text/html; charset=\"utf-16\"\r\n\r\n".utf8)

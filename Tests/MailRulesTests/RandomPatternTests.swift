@@ -60,7 +60,9 @@ struct RandomPatternTests {
             var (sources, samples): ([String], [String]) = ([], [])
             while sources.count < 80 {
                 let next = maker.next()
-                guard !Self.unread.contains(where: next.source.contains), (try? Pattern("(?:\(next.source))")) != nil else { continue }
+                guard !Self.unread.contains(where: next.source.contains), (try? Pattern("(?:\(next.source))")) != nil else {
+                    continue
+                }
                 // Most begin with octets that are rare: of others nothing is told.
                 let start = maker.generator.one(of: ["j", "z", "#", "\\d&"])
                 sources.append("\(start)(?:\(next.source))")

@@ -3,7 +3,7 @@ extension RuleEvaluator {
     /// - Returns: false if the time was up before all were run.
     func runMetas(_ metas: [MetaRule], _ budget: EvaluationBudget) -> Bool {
         for place in metas.indices {
-            // So are most, and they are not even copied.
+            // So are most.
             if metas[place].needsHit, !self.tally.isConcerned(metas[place].index) { continue }
             let meta = metas[place]
             guard !self.tally.isOff(meta.index) else { continue }

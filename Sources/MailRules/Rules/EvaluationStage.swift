@@ -117,8 +117,8 @@ extension Rule {
     }
 }
 
-/// A pattern that is searched for one rule.
-struct PatternRule: Sendable {
+/// A pattern that is searched for one rule. A class, so that looking at one copies nothing of it.
+final class PatternRule: Sendable {
     /// Of the rule in the rule set.
     let index: Int
     let pattern: Pattern

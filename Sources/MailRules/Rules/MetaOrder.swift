@@ -1,5 +1,5 @@
-/// A meta with the rules behind its names.
-struct MetaRule: Sendable {
+/// A meta with the rules behind its names. A class, so that looking at one copies nothing of it.
+final class MetaRule: Sendable {
     /// Of the rule in the rule set.
     let index: Int
     let expression: MetaExpression
