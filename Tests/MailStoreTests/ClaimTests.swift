@@ -2,6 +2,7 @@ import ContentStorage
 import Dispatch
 import Foundation
 import MailTypes
+import OpenSSLKit
 import OutpostTestKit
 import Synchronization
 import Testing
@@ -38,7 +39,9 @@ private struct StoppedWriter {
                     clock: { Sample.start },
                     step: stop
                 )
-                try await quarantine.hold(1)
+                var record = Sample.record(1)
+                record.contentHash = SHA256.hash(Sample.message)
+                try await quarantine.hold(record, content: .memory(Sample.message))
             }
         }
         for await _ in steps { break }

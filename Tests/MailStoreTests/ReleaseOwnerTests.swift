@@ -52,9 +52,9 @@ struct ReleaseOwnerTests {
     @Test("a process that has ended is gone, also before anybody has asked how")
     func ended() throws {
         var child = pid_t()
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/cat"), nil]
-        defer { free(arguments[0]) }
-        #expect(posix_spawn(&child, "/bin/cat", nil, nil, arguments, nil) == 0)
+        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/sleep"), strdup("60"), nil]
+        defer { for argument in arguments { free(argument) } }
+        #expect(posix_spawn(&child, "/bin/sleep", nil, nil, arguments, nil) == 0)
         let start = try #require(Self.start(of: child))
         var claim = self.claim(0, "\(child)").split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         claim[1] = start

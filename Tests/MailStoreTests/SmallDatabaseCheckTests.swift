@@ -189,8 +189,10 @@ struct SmallDatabaseCheckTests {
         try self.makeAll()
         chmod(self.file("dmarc"), 0o644)
         let found = try self.check("dmarc").problems
-        #expect(found.map(\.kind) == [.permissions] && found[0].name == "dmarc.sqlite")
-        #expect(try self.check("dmarc", repairs: true).problems.map(\.remedy) == [.done("corrected")])
+        #expect(found.map(\.kind).first == .permissions && found[0].name == "dmarc.sqlite")
+        // SQLite gives the files beside it the same mode.
+        let repaired = try self.check("dmarc", repairs: true).problems
+        #expect(repaired.count >= 1 && repaired.allSatisfy { $0.kind == .permissions && $0.remedy == .done("corrected") })
         #expect(try self.check("dmarc").problems == [])
     }
 }

@@ -114,7 +114,8 @@ struct SpoolStoreTests {
 
     @Test("senders take turns, whoever came first and with however many")
     func turns() async throws {
-        let spool = try Sample.spool(try TemporaryDirectory())
+        let directory = try TemporaryDirectory()
+        let spool = try Sample.spool(directory)
         for number in 1...6 { try await self.store(spool, number, from: "a@many.example") }
         #expect(try await self.due(spool) == [1, 2, 3, 4, 5, 6])
         // One who comes later takes turns with the next of the others, not behind all of them.
@@ -140,7 +141,8 @@ struct SpoolStoreTests {
 
     @Test("what waits behind costs nothing: the order comes from an index that has all that is asked for")
     func turnsAreIndexed() async throws {
-        let spool = try Sample.spool(try TemporaryDirectory())
+        let directory = try TemporaryDirectory()
+        let spool = try Sample.spool(directory)
         let plans = try await spool.pool.read { database in
             try [SpoolStore.dueQuery, SpoolStore.expiredQuery].map { query in
                 let rows = try Row.fetchAll(database, sql: "EXPLAIN QUERY PLAN " + query, arguments: ["r", 0, 0, 0, 1])

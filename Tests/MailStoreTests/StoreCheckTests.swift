@@ -193,6 +193,13 @@ struct StoreCheckTests {
         #expect(try directory.problem(.spool).kind == .strayRow)
     }
 
+    @Test("a spool of an earlier version is no problem")
+    func earlierVersion() async throws {
+        let directory = try await CheckedDirectory()
+        try directory.execute(.spool, "DROP TRIGGER notice_made; DROP TABLE told; ALTER TABLE messages DROP COLUMN about")
+        #expect(try directory.check(.spool).problems == [])
+    }
+
     @Test("wrong sums are counted again", arguments: StoreCheck.Store.allCases)
     func room(store: StoreCheck.Store) async throws {
         let directory = try await CheckedDirectory()

@@ -11,7 +11,11 @@ extension StoreCheck {
 
     private func strayRows(in table: String, _ queue: DatabaseQueue) throws -> [StoreProblem] {
         let condition = "message NOT IN (SELECT id FROM messages)"
-        let count = try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table) WHERE \(condition)") ?? 0 }
+        let count = try queue.read { database in
+            // A database of an earlier version, which no newer gateway has opened yet.
+            guard try database.tableExists(table) else { return 0 }
+            return try Int.fetchOne(database, sql: "SELECT count(*) FROM \(table) WHERE \(condition)") ?? 0
+        }
         guard count > 0 else { return [] }
         let problem = StoreProblem.of(self.store, .strayRow, detail: "\(count) in \(table) without a message")
         guard self.repairs else { return [problem] }
