@@ -174,9 +174,9 @@ class Lab:
         self.servers.append(server)
         return server
 
-    def sink(self, connections=1000):
+    def sink(self, connections=1000, port=None):
         """Postfix's test server, which takes every message and throws it away."""
-        port = free_port()
+        port = port or free_port()
         # Without XCLIENT and XFORWARD: neither relay shall do more work than the other.
         command = ["smtp-sink", "-C", "-F", "-u", "postfix", "-m", str(connections), f"127.0.0.1:{port}", "1024"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -200,8 +200,16 @@ class Lab:
             f"    downstream_tls: none\n"
             f"{settings}"
         )
+        return self.serve(name, port)
+
+    def restart(self, gateway):
+        """A gateway that was stopped, with the same directory and at the same port."""
+        return self.serve(gateway.name, gateway.port)
+
+    def serve(self, name, port):
+        place = self.directory / name
         command = [str(self.binaries / "outpost"), "serve", "--config", str(place / "outpost.yaml")]
-        with open(place / "log", "wb") as log:
+        with open(place / "log", "ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "SWIFT_BACKTRACE": "enable=no"})
         server = self.add(Server(name, port, process.pid))
         server.log = place / "log"

@@ -19,31 +19,33 @@ package final class RateDatabase: RateArchive {
     /// - Parameter directory: the data directory.
     package init(directory: String, limit: Int = RateDatabase.maximumBuckets) throws {
         self.limit = limit
-        self.queue = try SharedDatabase.openOrReplace(Self.file(in: directory), label: "rates") { queue in
-            try queue.write { database in
-                try database.execute(
-                    sql: """
-                        CREATE TABLE IF NOT EXISTS buckets (
-                            subject TEXT NOT NULL,
-                            unit TEXT NOT NULL,
-                            most INTEGER NOT NULL,
-                            window INTEGER NOT NULL,
-                            key TEXT NOT NULL,
-                            full INTEGER NOT NULL,
-                            PRIMARY KEY (key, subject, unit, most, window)
-                        ) WITHOUT ROWID;
-                        CREATE INDEX IF NOT EXISTS buckets_by_time ON buckets (full);
-                        CREATE TABLE IF NOT EXISTS resets (
-                            id INTEGER PRIMARY KEY,
-                            subject TEXT NOT NULL,
-                            unit TEXT NOT NULL,
-                            most INTEGER NOT NULL,
-                            window INTEGER NOT NULL,
-                            key TEXT NOT NULL
-                        );
-                        """
-                )
-            }
+        self.queue = try SharedDatabase.openOrReplace(Self.file(in: directory), label: "rates", prepare: Self.makeTables)
+    }
+
+    static func makeTables(_ queue: DatabaseQueue) throws {
+        try queue.write { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE IF NOT EXISTS buckets (
+                        subject TEXT NOT NULL,
+                        unit TEXT NOT NULL,
+                        most INTEGER NOT NULL,
+                        window INTEGER NOT NULL,
+                        key TEXT NOT NULL,
+                        full INTEGER NOT NULL,
+                        PRIMARY KEY (key, subject, unit, most, window)
+                    ) WITHOUT ROWID;
+                    CREATE INDEX IF NOT EXISTS buckets_by_time ON buckets (full);
+                    CREATE TABLE IF NOT EXISTS resets (
+                        id INTEGER PRIMARY KEY,
+                        subject TEXT NOT NULL,
+                        unit TEXT NOT NULL,
+                        most INTEGER NOT NULL,
+                        window INTEGER NOT NULL,
+                        key TEXT NOT NULL
+                    );
+                    """
+            )
         }
     }
 

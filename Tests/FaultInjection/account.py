@@ -5,8 +5,9 @@ Lost is a message whose client was told 2xx and that is nowhere: not at the mail
 A message that the mail server has taken twice is inside a documented window (docs/guarantees.md) only if what was written down proves it:
 
 * "only the server knew": the server took it and never got its answer off, because it was killed or hung up; or the gateway was
-  killed before what it knew was on its disk. The ledger, the spool and the quarantine are read as they lay there at the kill: an
-  entry that was on the disk and did not prevent the second delivery is a fault.
+  killed before what it knew was on its disk; or its system failed to read the answer, and it told its client so. The ledger, the
+  spool and the quarantine are read as they lay there at the kill: an entry that was on the disk and did not prevent the second
+  delivery is a fault.
 * "the client forgot": the client's process had the reply and was killed before it noted that. Its system closes the connection in
   order, as a client that has heard does.
 * "the clock had jumped": by the wall clock a day or more lies between a message and its retry: the ledger has forgotten it.
@@ -26,6 +27,8 @@ ANSWER = 300_000_000
 LATE = 500_000_000
 # Nanoseconds that a transaction takes at most: one whose id says that it began earlier has a clock that was put wrong.
 TRANSACTION = 60_000_000_000
+# What a client is told when the connection to the mail server was lost behind the message.
+LOST = "451 4.4.2"
 # Nanoseconds: `ledger.remember`, a day.
 REMEMBERED = 86_400_000_000_000
 # Of ids: Crockford's base 32; the first nine are milliseconds.
@@ -117,11 +120,21 @@ class Account:
     def deaths(self, who, since, until):
         return [death for death in self.lab.deaths if death.who == who and since <= death.moment <= until]
 
+    def could_not_hear(self, acceptance, until):
+        """Whether reading from the mail server failed since then."""
+        return any(
+            fault.step == "the mail server is heard" and fault.since <= until and acceptance.moment <= fault.moment
+            for fault in self.lab.deaths
+            if fault.since is not None
+        )
+
     def window(self, first, second):
         # The server had it and did not get its answer off.
         if first.answered is None:
             return "only the server knew"
         lost_answer = self.deaths("server", first.moment, first.answered + ANSWER)
+        if self.could_not_hear(first, second.moment) and self.said.get(first.transaction, "").startswith(LOST):
+            return "only the server knew"
         name = first.transaction if first.kind == "message" else f"{first.transaction}: {first.kind}"
         killed = self.deaths("gateway", first.moment, second.moment)
         released = self.deaths("release", first.moment, second.moment)

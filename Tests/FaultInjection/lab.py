@@ -30,7 +30,7 @@ class Failure(Exception):
 
 @dataclass
 class Death:
-    """The end of a process by a kill: when, at which step, and what lay on the disk then."""
+    """The end of a process by a kill, or of a fault: when, at which step, and what lay on the disk then."""
 
     moment: int
     who: str
@@ -39,6 +39,8 @@ class Death:
     ledger: set = field(default_factory=set)
     spool: set = field(default_factory=set)
     releasing: set = field(default_factory=set)
+    # Of a fault: when it could begin.
+    since: int | None = None
 
 
 def die_with_parent():

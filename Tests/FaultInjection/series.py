@@ -428,6 +428,7 @@ def errors(run):
                 if part == "spool" and run.chance.random() < 0.3:
                     lab.kill_server() if lab.server else lab.start_server()
                 fault = f"{errno.errorcode[code]}{' for a while' if lasting else ''}"
+                armed = messages.now()
                 lab.control.arm(kind, place, "fail", run.chance.randint(1, 4), error=code, repeat=-1 if lasting else 0)
                 deadline = time.monotonic() + 0.25
                 while time.monotonic() < deadline and (lasting or not lab.control["fired"]):
@@ -440,7 +441,7 @@ def errors(run):
                     lab.note_death(control.step(kind, place), fault)
                     lab.start_gateway()
                 elif has_fired:
-                    lab.deaths.append(Death(messages.now(), "system", control.step(kind, place), fault))
+                    lab.deaths.append(Death(messages.now(), "system", control.step(kind, place), fault, since=armed))
                 answered = lab.board["answered"]
                 lab.wait_for(lambda: lab.board["answered"] > answered, f"no answer to any message after {fault} when {control.step(kind, place)}")
             lab.settle()

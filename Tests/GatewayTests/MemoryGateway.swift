@@ -4,8 +4,8 @@ import Logging
 import MailRules
 import MailTypes
 import NIOCore
-import NIOPosix
 import NIOEmbedded
+import NIOPosix
 import OutpostTestKit
 import SMTPCore
 

@@ -22,6 +22,7 @@ struct SmallDatabaseCheckTests {
         _ = try ListStore(directory: self.directory.path)
         _ = try LedgerStore(directory: self.directory.path)
         _ = try GreylistDatabase(directory: self.directory.path)
+        _ = try RateDatabase(directory: self.directory.path)
         _ = try DMARCStore(directory: self.directory.path)
         _ = try RuleHitStore(directory: self.directory.path)
     }

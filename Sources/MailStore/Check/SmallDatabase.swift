@@ -32,6 +32,12 @@ package struct SmallDatabase: Sendable {
             loss: "senders that were known are asked to come again"
         ),
         SmallDatabase(
+            "rates",
+            RateDatabase.makeTables,
+            [("buckets", "key"), ("resets", "id")],
+            loss: "who had used up a limit may begin anew"
+        ),
+        SmallDatabase(
             "dmarc",
             DMARCStore.makeTables,
             [("domains", "day"), ("rows", "day"), ("deliveries", "day")],
