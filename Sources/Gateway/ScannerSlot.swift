@@ -16,7 +16,7 @@ final class ScannerSlot: VirusScanner {
     private let logger: Logger
 
     /// The configured engine is in place from the start, so that no message slips by unscanned; `start` sets it to work.
-    /// - Parameter runDirectory: where the scanner's sockets are; nil: the gateway's own place.
+    /// - Parameter runDirectory: where the sockets of a command's scanner are; nil: the gateway's own place.
     /// - Throws: when it can never run, e.g. because of a path.
     init(_ configuration: GatewayConfiguration, runDirectory: String? = nil, logger: Logger) throws {
         self.logger = logger
@@ -81,7 +81,10 @@ extension ScannerSlot.Engine {
             self = .off
         case .builtin:
             var settings = ScannerSupervisor.Configuration(configuration)
-            settings.runDirectory = runDirectory ?? settings.runDirectory
+            if let runDirectory {
+                settings.runDirectory = runDirectory
+                settings.startsOnce = true
+            }
             self = .builtin(try ScannerSupervisor(configuration: settings, logger: logger))
         case .clamd:
             let endpoints = try configuration.antivirus.clamd.map { text in

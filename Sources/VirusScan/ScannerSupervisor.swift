@@ -49,6 +49,9 @@ package final class ScannerSupervisor: VirusScanner {
         /// The pause before a worker is started again, doubled each time until a scan has an answer.
         package var firstRestartDelay = Duration.milliseconds(100)
         package var longestRestartDelay = Duration.seconds(30)
+        /// A worker that cannot be started once is not tried again, and scans hear so at once: a command has nobody who mends what is
+        /// wrong while it waits.
+        package var startsOnce = false
         /// The second worker, for scans done again, ends when it was not needed for this long.
         package var secondWorkerRest = Duration.seconds(60)
 

@@ -42,6 +42,8 @@ actor WorkerSlot {
     private var isStopping = false
     private var stopping: Task<Void, Never>?
     private var isClosed = false
+    /// `Configuration.startsOnce`
+    private var hasGivenUp = false
     private var uses: UInt64 = 0
 
     private(set) var restarts = 0
@@ -101,21 +103,20 @@ actor WorkerSlot {
         for task in self.tasks { task.cancel() }
         for task in self.tasks { await task.value }
         if !self.processes.isEmpty { await withCheckedContinuation { self.ends.append($0) } }
-        for waiter in self.waiters { waiter.continuation.resume(returning: nil) }
-        self.waiters = []
+        self.dismissWaiters()
         self.current = nil
         self.signals = nil
         self.isStopping = false
     }
 
-    /// The worker, as soon as there is one; nil at the deadline and after `close`. Its use is counted: `endScan` must follow.
+    /// The worker, as soon as there is one; nil at the deadline, after `close`, and when none can be started once. Its use is counted: `endScan` must follow.
     func worker(deadline: Instant) async -> ScannerWorker? {
         self.uses += 1
         if let current = self.current {
             current.beginScan()
             return current
         }
-        guard !self.isClosed else { return nil }
+        guard !self.isClosed, !self.hasGivenUp else { return nil }
         self.nextWaiter += 1
         let id = self.nextWaiter
         let timer = Task {
@@ -146,6 +147,16 @@ actor WorkerSlot {
         }
     }
 
+    private func giveUp() {
+        self.hasGivenUp = true
+        self.dismissWaiters()
+    }
+
+    private func dismissWaiters() {
+        for waiter in self.waiters { waiter.continuation.resume(returning: nil) }
+        self.waiters = []
+    }
+
     private func expire(_ id: UInt64) {
         guard let index = self.waiters.firstIndex(where: { $0.id == id }) else { return }
         self.waiters.remove(at: index).continuation.resume(returning: nil)
@@ -154,7 +165,7 @@ actor WorkerSlot {
     // MARK: Running
 
     private func run(_ stream: AsyncStream<Signal>) async {
-        while !self.isStopping {
+        while !self.isStopping, !self.hasGivenUp {
             guard self.current != nil else {
                 await self.startWorker()
                 continue
@@ -194,6 +205,7 @@ actor WorkerSlot {
             self.noteOutcome()
             if self.isStopping { return }
             self.logger.error("virus scanner does not start", metadata: ["reason": "\(reason)"])
+            guard !self.configuration.startsOnce else { return self.giveUp() }
             await self.pause()
         }
     }

@@ -15,18 +15,46 @@ public final class NameServer {
     ///   - more: other zones with their records.
     public init(zone: String, records: [String], more: [String: [String]] = [:]) throws {
         self.directory = try TemporaryDirectory()
-        self.port = try LoopbackSocket.freePort(.v4)
-        let path = self.directory.path
         let head = ["$TTL 60", "@ SOA ns root 1 3600 600 86400 60", "@ NS ns", "ns A 127.0.0.1"]
         let zones = [(zone, records)] + more.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         for (index, zone) in zones.enumerated() {
             try self.directory.write((head + zone.1).joined(separator: "\n") + "\n", to: "zone\(index)")
         }
-        let declarations = zones.enumerated().map { "zone:\n  name: \($1.0)\n  zonefile: zone\($0)\n" }.joined()
-        let configuration = try self.directory.write(
+        let zoneLines = zones.enumerated().map { "zone:\n  name: \($1.0)\n  zonefile: zone\($0)\n" }.joined()
+        for attempt in 1... {
+            let port = try LoopbackSocket.freePort(.v4)
+            let process = try Self.start(at: port, in: self.directory, zoneLines, log: "log\(attempt)")
+            if Wait.isTrue(within: .seconds(15), { Self.hasOutcome(process) }), process.logText.contains(Self.started) {
+                self.port = port
+                self.process = process
+                return
+            }
+            // Whoever asks the DNS has UDP ports that the kernel chooses; one of them may be this one by now.
+            guard attempt < Self.attempts, process.logText.contains("Address already in use") else {
+                throw ChildProgram.Failure("nsd does not start:\n\(process.logText)")
+            }
+        }
+        preconditionFailure("the loop ends by itself")
+    }
+
+    private static let attempts = 5
+    private static let started = "nsd started"
+
+    private static func hasOutcome(_ process: ChildProgram) -> Bool {
+        process.logText.contains(self.started) || process.logText.contains("could not be started")
+    }
+
+    private static func start(
+        at port: Int,
+        in directory: TemporaryDirectory,
+        _ zoneLines: String,
+        log: String
+    ) throws -> ChildProgram {
+        let path = directory.path
+        let configuration = try directory.write(
             """
             server:
-              ip-address: 127.0.0.1@\(self.port)
+              ip-address: 127.0.0.1@\(port)
               username: ""
               chroot: ""
               zonesdir: "\(path)"
@@ -37,13 +65,10 @@ public final class NameServer {
               server-count: 1
             remote-control:
               control-enable: no
-            \(declarations)
+            \(zoneLines)
             """,
             to: "nsd.conf"
         )
-        self.process = try ChildProgram("/usr/sbin/nsd", ["-d", "-c", configuration], log: path + "/log")
-        guard Wait.isTrue(within: .seconds(15), { self.process.logText.contains("nsd started") }) else {
-            throw ChildProgram.Failure("nsd does not start:\n\(self.process.logText)")
-        }
+        return try ChildProgram("/usr/sbin/nsd", ["-d", "-c", configuration], log: "\(path)/\(log)")
     }
 }

@@ -94,6 +94,24 @@ struct ScannerSupervisorTests {
         }
     }
 
+    @Test("a command whose scanner cannot be started hears so at once, however long it would have waited")
+    func startsOnce() async throws {
+        var configuration = self.configuration()
+        configuration.startsOnce = true
+        configuration.database = self.directory.path + "/nothing"
+        try await self.supervised(configuration) { supervisor in
+            for _ in 0..<2 {
+                // A day: the test would not end.
+                let findings = await supervisor.scan(ScanSamples.subject(ScanSamples.clean), budget: .seconds(86_400))
+                guard case .notScanned(.failed(let reason)) = findings.status else {
+                    Issue.record("\(findings.status)")
+                    return
+                }
+                #expect(reason.hasPrefix("no virus scanner: exited with"), "\(reason)")
+            }
+        }
+    }
+
     @Test("a locked archive is a finding", .enabled(if: ScanSamples.isInstalled("zip")))
     func encrypted() async throws {
         try await self.supervised(self.configuration()) { supervisor in
