@@ -22,7 +22,7 @@ final class DMARCCounter: Sendable {
     private let logger: Logger
     private let store = Mutex<DMARCStore?>(nil)
     private let pending = Mutex(Pending())
-    private let task = Mutex<Task<Void, Never>?>(nil)
+    private let writing = RecurringTask()
     private let keptDays: Mutex<Int>
 
     /// Between two batches.
@@ -52,25 +52,12 @@ final class DMARCCounter: Sendable {
     }
 
     func start() {
-        self.task.withLock { task in
-            task = Task {
-                while !Task.isCancelled {
-                    // What is left at the end is written by `stop`, which is not cancelled.
-                    guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
-                    await self.flush()
-                }
-            }
-        }
+        self.writing.start(every: Self.interval) { await self.flush() }
     }
 
     /// Stops counting and writes what is left.
     func stop() async {
-        let task = self.task.withLock { task in
-            defer { task = nil }
-            return task
-        }
-        task?.cancel()
-        await task?.value
+        await self.writing.stop()
         await self.flush()
     }
 

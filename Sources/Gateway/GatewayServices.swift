@@ -108,7 +108,7 @@ final class GatewayServices: Sendable {
     }
 
     func stop() async {
-        self.quarantine?.stopRetention()
+        await self.quarantine?.stopRetention()
         await self.scanner.stop()
         await self.ledger?.stop()
         await self.ruleHits.stop()

@@ -53,12 +53,12 @@ final class Ledger: Sendable {
         /// anybody's asking the disk.
         var open: [UInt64: [Int64]] = [:]
         var nextNumber: Int64 = 1
-        var task: Task<Void, Never>?
     }
 
     private let store: LedgerStore
     private let logger: Logger
     private let state = Mutex(State())
+    private let forgetting = RecurringTask()
     private let rememberMilliseconds: Int64
     private let maxEntries: Int
 
@@ -106,9 +106,10 @@ final class Ledger: Sendable {
     /// Whether the whole message came from another client, which seems to be there still, before this session began. That client may
     /// have gone a moment ago, and its end not be seen yet; then this is its retry.
     func isWith(anotherSince sessionBegan: ContinuousClock.Instant, _ key: [UInt8], _ recipients: [Recipient]) -> Bool {
-        let names = Set(recipients.map(\.forwardPath.folded))
-        return self.state.withLock { state in
-            state.visits[key, default: []].contains {
+        self.state.withLock { state in
+            guard let visits = state.visits[key] else { return false }
+            let names = Set(recipients.map(\.forwardPath.folded))
+            return visits.contains {
                 !$0.isClientGone && $0.began < sessionBegan && !$0.passage.recipients.isDisjoint(with: names)
             }
         }
@@ -267,19 +268,11 @@ final class Ledger: Sendable {
             case .taken, .underWay: break
             }
         }
-        let task = Task {
-            while !Task.isCancelled {
-                await self.forget()
-                try? await Task.sleep(for: Self.interval)
-            }
-        }
-        self.state.withLock { $0.task = task }
+        self.forgetting.start(every: Self.interval, isFirstAtOnce: true) { await self.forget() }
     }
 
     func stop() async {
-        let task = self.state.withLock { $0.task }
-        task?.cancel()
-        await task?.value
+        await self.forgetting.stop()
         await self.flush()
     }
 

@@ -3,13 +3,12 @@ import Logging
 import MailStore
 import MailTypes
 import SMTPCore
-import Synchronization
 
 /// The quarantine as the mail path needs it: nothing throws, and old messages go in time.
 final class Quarantine: Sendable {
     private let store: QuarantineStore
     private let logger: Logger
-    private let retention = Mutex<Task<Void, Never>?>(nil)
+    private let retention = RecurringTask()
 
     /// Often enough that the sizes of the configuration hold within a few minutes.
     private static let retentionInterval = Duration.seconds(300)
@@ -88,26 +87,19 @@ final class Quarantine: Sendable {
     }
 
     func startRetention() {
-        let store = self.store
-        let logger = self.logger
-        self.retention.withLock { task in
-            task = Task {
-                while !Task.isCancelled {
-                    do {
-                        let gone = try await store.purge(.retention, by: "gateway")
-                        if gone > 0 {
-                            logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)])
-                        }
-                    } catch {
-                        logger.log(.warning, "Old messages could not be removed from the quarantine", [.error: "\(error)"])
-                    }
-                    try? await Task.sleep(for: Self.retentionInterval)
+        self.retention.start(every: Self.retentionInterval, isFirstAtOnce: true) {
+            do {
+                let gone = try await self.store.purge(.retention, by: "gateway")
+                if gone > 0 {
+                    self.logger.log(.info, "old messages left the quarantine", [.accepted: .stringConvertible(gone)])
                 }
+            } catch {
+                self.logger.log(.warning, "Old messages could not be removed from the quarantine", [.error: "\(error)"])
             }
         }
     }
 
-    func stopRetention() { self.retention.withLock { $0?.cancel() } }
+    func stopRetention() async { await self.retention.stop() }
 }
 
 extension QuarantineLimits {

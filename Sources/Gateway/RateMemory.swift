@@ -8,8 +8,8 @@ import Synchronization
 final class RateMemory: RateStore {
     /// Between two batches: what a crash may lose, and how long a command's reset takes.
     static let interval = Duration.seconds(1)
-    /// Batches between two clearances of what is full again: a minute.
-    private static let batchesPerClearance = 60
+    /// Between two clearances of what is full again.
+    private static let clearanceInterval = Duration.seconds(60)
     /// Changes that could not be written and come back at once, while whoever counts waits.
     private static let returnedAtOnce = 1_000
 
@@ -17,7 +17,8 @@ final class RateMemory: RateStore {
     private let archive: any RateArchive
     private let interval: Duration
     private let logger: Logger
-    private let task = Mutex<Task<Void, Never>?>(nil)
+    private let writing = RecurringTask()
+    private let clearing = RecurringTask()
 
     init(_ archive: any RateArchive, interval: Duration = RateMemory.interval, logger: Logger) throws {
         self.archive = archive
@@ -34,43 +35,28 @@ final class RateMemory: RateStore {
     }
 
     func start() {
-        self.task.withLock { task in
-            task = Task {
-                var isFailing = false
-                var batches = 0
-                while !Task.isCancelled {
-                    // What is left at the end is written by `stop`, which is not cancelled.
-                    guard (try? await Task.sleep(for: self.interval)) != nil else { return }
-                    do {
-                        try await self.writeDown()
-                        batches += 1
-                        if batches.isMultiple(of: Self.batchesPerClearance) {
-                            try await self.archive.clear(now: Int64(TransactionClock.milliseconds()))
-                        }
-                        if isFailing { self.logger.log(.notice, "rates can be written down again", [:]) }
-                        isFailing = false
-                    } catch is CancellationError {
-                        return
-                    } catch {
-                        if !isFailing {
-                            let what: Logger.Message = "rates cannot be written down, a restart would forget them"
-                            self.logger.log(.warning, what, [.error: "\(error)"])
-                        }
-                        isFailing = true
-                    }
-                }
-            }
-        }
+        self.writing.start(
+            every: self.interval,
+            report: .init(
+                logger: self.logger,
+                failing: "rates cannot be written down, a restart would forget them",
+                recovered: "rates can be written down again"
+            )
+        ) { try await self.writeDown() }
+        self.clearing.start(
+            every: Self.clearanceInterval,
+            report: .init(
+                logger: self.logger,
+                failing: "rates that are full again cannot be forgotten",
+                recovered: "rates that are full again can be forgotten again"
+            )
+        ) { try await self.archive.clear(now: Int64(TransactionClock.milliseconds())) }
     }
 
     /// Stops writing, and writes what is left.
     func stop() async {
-        let task = self.task.withLock { task in
-            defer { task = nil }
-            return task
-        }
-        task?.cancel()
-        await task?.value
+        await self.clearing.stop()
+        await self.writing.stop()
         do {
             try await self.writeDown()
         } catch {

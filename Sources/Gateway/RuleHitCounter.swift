@@ -18,7 +18,7 @@ final class RuleHitCounter: Sendable {
     private let store: RuleHitStore
     private let logger: Logger
     private let pending = Mutex<[Key: Counts]>([:])
-    private let task = Mutex<Task<Void, Never>?>(nil)
+    private let writing = RecurringTask()
 
     /// Between two batches.
     private static let interval = Duration.seconds(15)
@@ -37,25 +37,12 @@ final class RuleHitCounter: Sendable {
     }
 
     func start() {
-        self.task.withLock { task in
-            task = Task {
-                while !Task.isCancelled {
-                    // What is left at the end is written by `stop`, which is not cancelled.
-                    guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
-                    await self.flush()
-                }
-            }
-        }
+        self.writing.start(every: Self.interval) { await self.flush() }
     }
 
     /// Stops counting and writes what is left.
     func stop() async {
-        let task = self.task.withLock { task in
-            defer { task = nil }
-            return task
-        }
-        task?.cancel()
-        await task?.value
+        await self.writing.stop()
         await self.flush()
     }
 

@@ -18,7 +18,9 @@ final class StoredLists: Sendable {
     private let interval: Duration
     private let logger: Logger
     private let current: Mutex<SenderLists>
-    private let task = Mutex<Task<Void, Never>?>(nil)
+    /// What the store said when it was read last.
+    private let mark = Mutex<Int?>(nil)
+    private let reading = RecurringTask()
 
     /// - Throws: when the lists cannot be read: a gateway that does not know whom to refuse does not start.
     convenience init(directory: String, logger: Logger) throws {
@@ -47,31 +49,23 @@ final class StoredLists: Sendable {
     }
 
     func start() {
-        let store = self.store
-        self.task.withLock { task in
-            task = Task {
-                // Read again once: somebody may have written since the start.
-                var mark: Int?
-                var isFailing = false
-                while !Task.isCancelled {
-                    do {
-                        let now = try await store.changeMark()
-                        if now != mark { try await self.read(isChange: mark != nil) }
-                        mark = now
-                        if isFailing { self.logger.log(.notice, "lists can be read again", [:]) }
-                        isFailing = false
-                    } catch is CancellationError {
-                        return
-                    } catch {
-                        if !isFailing {
-                            self.logger.log(.warning, "lists cannot be read, the last known stay in force", [.error: "\(error)"])
-                        }
-                        isFailing = true
-                    }
-                    try? await Task.sleep(for: self.interval)
-                }
-            }
-        }
+        self.reading.start(
+            every: self.interval,
+            isFirstAtOnce: true,
+            report: .init(
+                logger: self.logger,
+                failing: "lists cannot be read, the last known stay in force",
+                recovered: "lists can be read again"
+            )
+        ) { try await self.readIfChanged() }
+    }
+
+    private func readIfChanged() async throws {
+        let now = try await self.store.changeMark()
+        let last = self.mark.withLock { $0 }
+        // Read again once: somebody may have written since the start.
+        if now != last { try await self.read(isChange: last != nil) }
+        self.mark.withLock { $0 = now }
     }
 
     private func read(isChange: Bool) async throws {
@@ -85,12 +79,5 @@ final class StoredLists: Sendable {
         if isChange { self.logger.log(.notice, "lists changed", [.entries: .stringConvertible(entries.count)]) }
     }
 
-    func stop() async {
-        let task = self.task.withLock { task in
-            defer { task = nil }
-            return task
-        }
-        task?.cancel()
-        await task?.value
-    }
+    func stop() async { await self.reading.stop() }
 }

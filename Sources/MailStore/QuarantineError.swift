@@ -56,6 +56,6 @@ package struct DatabaseTrouble: Sendable {
     package init?(_ error: any Error) {
         guard let error = error as? DatabaseError else { return nil }
         self.isBusy = error.resultCode == .SQLITE_BUSY || error.resultCode == .SQLITE_LOCKED
-        self.text = "the quarantine's database: \(error.message ?? error.resultCode.description)"
+        self.text = "a database of the data directory: \(error.message ?? error.resultCode.description)"
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Gateway
 import Logging
 import MailRules
+import QuarantineReview
 
 /// `--config`, as every command that needs the gateway's settings takes it.
 struct ConfigurationOption: ParsableArguments {
@@ -87,4 +88,22 @@ func complain(_ line: String) {
 /// A line on standard output, at once: a reader at the other end of a pipe sees each result when it is there.
 func say(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+/// Does something about each thing that a person has named, and says what; ends with 1 when one of them is not there.
+/// - Parameters:
+///   - missing: how the complaint begins: `there is no entry`.
+///   - work: what was done; nil: it is not there.
+func each<Name>(_ names: [Name], missing: String, _ work: (Name) async throws -> String?) async throws {
+    var isMissing = false
+    for name in names {
+        let text = HarmlessText.line("\(name)")
+        if let done = try await work(name) {
+            say("\(text): \(done)")
+        } else {
+            complain("outpost: \(missing) \(text)")
+            isMissing = true
+        }
+    }
+    if isMissing { throw ExitCode(CommandFailure.Code.answerIsNo.rawValue) }
 }

@@ -19,20 +19,6 @@ struct GreylistCommand: AsyncParsableCommand {
         }
         return try GreylistDatabase(directory: configuration.dataDirectory)
     }
-
-    /// Does something with each record; ends with 1 when one is not there.
-    static func each(_ ids: [Int64], _ word: String, _ work: (Int64) async throws -> Bool) async throws {
-        var isMissing = false
-        for id in ids {
-            if try await work(id) {
-                say("\(id): \(word)")
-            } else {
-                complain("outpost: there is no record \(id)")
-                isMissing = true
-            }
-        }
-        if isMissing { throw ExitCode(CommandFailure.Code.answerIsNo.rawValue) }
-    }
 }
 
 extension GreylistEntry.State: ExpressibleByArgument {}
@@ -97,8 +83,8 @@ struct GreylistPass: AsyncParsableCommand {
             let configuration = try self.options.load()
             let store = try GreylistCommand.open(configuration)
             let settings = configuration.greylist ?? GreylistSettings()
-            try await GreylistCommand.each(self.ids, "passed") {
-                try await store.pass($0, settings: settings, now: TimeText.now())
+            try await each(self.ids, missing: "there is no record") {
+                try await store.pass($0, settings: settings, now: TimeText.now()) ? "passed" : nil
             }
         }
     }
@@ -117,7 +103,7 @@ struct GreylistRemove: AsyncParsableCommand {
     func run() async throws {
         try await CommandFailure.reported {
             let store = try GreylistCommand.open(try self.options.load())
-            try await GreylistCommand.each(self.ids, "removed") { try await store.remove($0) }
+            try await each(self.ids, missing: "there is no record") { try await store.remove($0) ? "removed" : nil }
         }
     }
 }

@@ -84,17 +84,10 @@ struct RatesReset: AsyncParsableCommand {
     func run() async throws {
         try await CommandFailure.reported {
             let store = try RatesCommand.open(try self.options.load())
-            var isMissing = false
-            for key in self.keys {
+            try await each(self.keys, missing: "nothing is counted for") { key in
                 let count = try await store.reset(key.lowercased())
-                if count > 0 {
-                    say("\(HarmlessText.line(key)): \(count) \(count == 1 ? "count" : "counts") forgotten")
-                } else {
-                    complain("outpost: nothing is counted for \(HarmlessText.line(key))")
-                    isMissing = true
-                }
+                return count > 0 ? "\(count) \(count == 1 ? "count" : "counts") forgotten" : nil
             }
-            if isMissing { throw ExitCode(CommandFailure.Code.answerIsNo.rawValue) }
         }
     }
 }

@@ -89,16 +89,7 @@ struct ListsRemove: AsyncParsableCommand {
     func run() async throws {
         try await CommandFailure.reported {
             let store = try openLists(try self.options.load())
-            var isMissing = false
-            for id in self.ids {
-                if try await store.remove(id) {
-                    say("\(id): removed")
-                } else {
-                    complain("outpost: there is no entry \(id)")
-                    isMissing = true
-                }
-            }
-            if isMissing { throw ExitCode(CommandFailure.Code.answerIsNo.rawValue) }
+            try await each(self.ids, missing: "there is no entry") { try await store.remove($0) ? "removed" : nil }
         }
     }
 }

@@ -62,7 +62,8 @@ struct RulesBench: AsyncParsableCommand {
         guard self.format == .text else { return }
         for line in table.lines { say(line) }
         let all = decimal(Double(total) / 1_000 / Double(corpus.entries.count), 0)
-        say("\(times.count) rules, \(corpus.entries.count) messages, \(all) µs a message one rule after the other")
+        let rules = "\(times.count) \(times.count == 1 ? "rule" : "rules")"
+        say("\(rules), \(corpus.entries.count) messages, \(all) µs a message one rule after the other")
     }
 }
 
