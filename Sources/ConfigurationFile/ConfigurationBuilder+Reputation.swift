@@ -21,6 +21,7 @@ extension ConfigurationBuilder {
     }
 
     func readDNSLists(_ section: SettingSection, into lists: inout GatewayConfiguration.DNSLists) {
+        section.read("greeting_wait", into: &lists.greetingWaitMilliseconds)
         section.read("max_uri_domains", into: &lists.maximumLinkedHosts)
         section.readList("skip_domains", into: &lists.skippedDomains, SettingValue.hostname)
         var places: [String: String] = [:]

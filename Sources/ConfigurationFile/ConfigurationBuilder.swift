@@ -42,6 +42,7 @@ struct ConfigurationBuilder {
         }
         if let section = root.section("dns_lists") {
             section.read("reject_score", into: &configuration.connectionChecks.policy.listRejectScore)
+            section.read("greeting_score", into: &configuration.connectionChecks.policy.listGreetingScore)
             self.readDNSLists(section, into: &configuration.dnsLists)
         }
         if let section = root.section("dmarc_reports") { self.readDMARCReports(section, into: &configuration.dmarcReports) }

@@ -2,18 +2,19 @@ import Logging
 import MailChecks
 import MailMessage
 import MailTypes
+import NIOCore
 import SenderReputation
 
 /// Asks the DNS about clients, envelopes and links, as the configuration wants it. Questions about the client begin when it
-/// connects, those about the envelope at MAIL; nobody waits for the answers before RCPT, and only there where they can refuse.
+/// connects, those about the envelope at MAIL; answers are waited for where they can refuse: at RCPT, and before the greeting if
+/// the lists alone shall keep a client out.
 struct ClientReputation: Sendable {
-    /// What is known of a client before it says anything.
-    struct Client: Sendable {
-        var name: ClientNameFinding?
-        var lists = ListFindings()
+    /// What is asked about a client before it says anything.
+    struct ClientQuestion: Sendable {
+        let name: Task<ClientNameFinding?, Never>
+        let lists: Task<ListFindings, Never>
     }
 
-    typealias ClientQuestion = Task<Client, Never>
     typealias EnvelopeQuestion = Task<ReputationFindings, Never>
 
     let policy: ConnectionPolicy
@@ -24,6 +25,8 @@ struct ClientReputation: Sendable {
     private let budget: Duration
     private let trusted: [IPNetwork]
     private let hello: SenderCheck
+    /// How long a greeting waits for lists; nil: they keep nobody from being greeted.
+    let greetingWait: TimeAmount?
     private let maximumLinkedHosts: Int
     private let skippedDomains: Set<[UInt8]>
 
@@ -35,6 +38,9 @@ struct ClientReputation: Sendable {
         self.budget = .seconds(configuration.connectionChecks.budgetSeconds)
         self.trusted = configuration.lists.trusted
         self.hello = hello
+        let refusesGreeting =
+            configuration.connectionChecks.policy.listGreetingScore != nil && self.lists.asksAbout { $0 == .client }
+        self.greetingWait = refusesGreeting ? .milliseconds(Int64(configuration.dnsLists.greetingWaitMilliseconds)) : nil
         self.maximumLinkedHosts = configuration.dnsLists.maximumLinkedHosts
         self.skippedDomains = Set(configuration.dnsLists.skippedDomains.map { Array($0.lowercased().utf8) })
     }
@@ -54,12 +60,13 @@ struct ClientReputation: Sendable {
         let resolver = self.bounded
         // A name that a trusted proxy told is better than ours.
         let asksForName = self.checksNames && client.reverseName == nil
-        return Task {
-            async let name = asksForName ? HostChecker(resolver: resolver).clientName(of: client.address) : nil
-            let inquiries = await self.lists.usable().compactMap { ListInquiry($0, .client, address: client.address) }
-            let lists = await ListChecker(resolver: resolver).ask(inquiries)
-            return Client(name: await name, lists: lists)
-        }
+        return ClientQuestion(
+            name: Task { asksForName ? await HostChecker(resolver: resolver).clientName(of: client.address) : nil },
+            lists: Task {
+                let inquiries = await self.lists.usable().compactMap { ListInquiry($0, .client, address: client.address) }
+                return await ListChecker(resolver: resolver).ask(inquiries)
+            }
+        )
     }
 
     /// - Parameter question: what `begin` has made of the same client.
@@ -81,13 +88,13 @@ struct ClientReputation: Sendable {
                 ].compactMap { $0 }
             }
             let listed = await ListChecker(resolver: resolver).ask(inquiries)
-            let known = await question.value
+            let known = await question.lists.value
             var findings = ReputationFindings()
-            findings.clientName = known.name
+            findings.clientName = await question.name.value
             findings.helo = await heloFinding
             findings.sender = await senderFinding
-            findings.entries = known.lists.entries + listed.entries
-            findings.failures = known.lists.failures + listed.failures
+            findings.entries = known.entries + listed.entries
+            findings.failures = known.failures + listed.failures
             if checksNames { findings.hits = self.policy.hits(of: findings, hello: self.hello.helloSymbols(client)) }
             findings.microseconds = watch.microseconds
             self.lists.note(findings.failures)

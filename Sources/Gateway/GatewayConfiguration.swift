@@ -79,8 +79,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         /// Networks whose connections start with a PROXY header; from others it is refused.
         package var proxyProtocolFrom: [IPNetwork] = []
         package var xclientFrom: [IPNetwork] = []
-        /// Connections waiting to be accepted, kernel's queue.
-        package var backlog: Int = 1_024
+        /// Connections waiting to be accepted, kernel's queue: as many as Linux allows at first. Whoever finds it full tries again
+        /// after a second.
+        package var backlog: Int = 4_096
 
         package init(address: IPAddress, port: UInt16, tls: TLS? = nil) {
             self.address = address
@@ -158,6 +159,9 @@ package struct GatewayConfiguration: Hashable, Sendable {
         package var maximumLinkedHosts = 20
         /// Domains of links that are never looked up.
         package var skippedDomains: [String] = []
+        /// Milliseconds that a greeting waits for lists where they can keep a client from being greeted: most answer within a tenth
+        /// of a second, and a client waits five minutes (RFC 5321 §4.5.3.2.1).
+        package var greetingWaitMilliseconds = 2_000
 
         package init() {}
     }

@@ -116,11 +116,35 @@ final class SessionCoordinator: SMTPSession {
         self.count([self.snapshot.rates.connection(from: self.client.address)]) { overruns in
             guard let overrun = overruns.compactMap({ $0 }).first else {
                 self.clientQuestion = self.snapshot.reputation?.begin(self.client)
-                answer(.proceed)
+                self.greetUnlessListed(answer)
                 return
             }
             self.services.log.refused(overrun.reply, client: self.client, by: .limit(overrun))
             answer(.close(overrun.reply))
+        }
+    }
+
+    /// Where lists in the DNS alone may keep a client out, and nothing that it could say would change that, the greeting waits for
+    /// them a while. Answers that come later count at RCPT.
+    private func greetUnlessListed(_ answer: @escaping (ServerAnswer) -> Void) {
+        guard let reputation = self.snapshot.reputation, let wait = reputation.greetingWait,
+            let question = self.clientQuestion,
+            !self.services.lists.gate(with: self.snapshot).mayAllow(client: self.client.address, now: Self.now)
+        else { return answer(.proceed) }
+        var isOpen = true
+        let deadline = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+            isOpen = false
+            answer(.proceed)
+        }
+        self.onLoop {
+            await question.lists.value
+        } then: { findings in
+            guard isOpen else { return }
+            deadline.cancel()
+            guard let refusal = reputation.policy.greetingRefusal(by: findings.entries) else { return answer(.proceed) }
+            let reply = SMTPReply.permanent(.transactionFailed, (7, 1), refusal.text)
+            self.services.log.refused(reply, client: self.client, by: .reputation("\(refusal.list): \(refusal.text)"))
+            answer(.close(reply))
         }
     }
 

@@ -30,12 +30,14 @@ package struct ConnectionPolicy: Hashable, Sendable {
     package var defersOnDNSFailure = false
     /// The weight of entries of client, HELO name and sender from which recipients are refused; nil: never.
     package var listRejectScore: Double?
+    /// The weight of the client's own entries from which it is not even greeted; nil: everybody is.
+    package var listGreetingScore: Double?
 
     package init() {}
 
     /// Something is refused before the message is there.
     package var mayRefuse: Bool {
-        self.listRejectScore != nil
+        self.listRejectScore != nil || self.listGreetingScore != nil
             || [
                 self.clientName, self.heloOurName, self.heloAddress, self.heloNotFullName, self.heloUnresolvable,
                 self.senderUnresolvable, self.senderNullMX,
@@ -162,23 +164,43 @@ extension ConnectionPolicy {
         }
     }
 
-    /// The list whose entry weighs most, and the words of a refusal, where entries of the envelope alone ask for one.
-    private func refusal(by entries: [DNSListEntry]) -> (list: String, text: String)? {
-        guard let threshold = self.listRejectScore else { return nil }
-        let entries = entries.filter { $0.subject.isOfEnvelope }
-        let score = self.hits(of: entries).reduce(0) { $0 + $1.score }
-        guard score >= threshold, let worst = entries.max(by: { $0.weight < $1.weight }) else { return nil }
+    /// An entry that is reason enough, with the words of the refusal.
+    package struct ListRefusal: Hashable, Sendable {
+        /// The list whose entry weighs most.
+        package var list: String
+        /// Without codes.
+        package var text: String
+    }
+
+    /// Set where the client is not to be greeted for what lists say of it alone.
+    package func greetingRefusal(by entries: [DNSListEntry]) -> ListRefusal? {
+        self.refusal(by: entries.filter { $0.subject == .client }, from: self.listGreetingScore)
+    }
+
+    /// Set where recipients are to be refused for what lists say of the envelope. What would have kept a client from being
+    /// greeted counts here, too: the answer may have come late.
+    private func recipientRefusal(by entries: [DNSListEntry]) -> ListRefusal? {
+        self.refusal(by: entries.filter { $0.subject.isOfEnvelope }, from: self.listRejectScore)
+            ?? self.greetingRefusal(by: entries)
+    }
+
+    private func refusal(by entries: [DNSListEntry], from threshold: Double?) -> ListRefusal? {
+        guard let threshold, let worst = entries.max(by: { $0.weight < $1.weight }),
+            self.hits(of: entries).reduce(0, { $0 + $1.score }) >= threshold
+        else { return nil }
         let reason = worst.text.isEmpty ? worst.meaning : worst.text
-        let text = "550 5.7.1 Refused: \(worst.value) is listed in \(worst.zone)" + (reason.isEmpty ? "" : ": \(reason)")
-        return (worst.list, text)
+        let text = "Refused: \(worst.value) is listed in \(worst.zone)" + (reason.isEmpty ? "" : ": \(reason)")
+        return ListRefusal(list: worst.list, text: text)
     }
 
     /// All that counts of the findings, `findings.hits` and the entries of lists.
     /// - Parameter refuses: false for mail that is taken from everybody.
     package func completeHits(_ findings: ReputationFindings, refuses: Bool) -> [Hit] {
         var hits = findings.hits + self.hits(of: findings.entries)
-        if let refusal = self.refusal(by: findings.entries), let index = hits.firstIndex(where: { $0.rule == refusal.list }) {
-            hits[index].action = .reject(text: refusal.text)
+        if let refusal = self.recipientRefusal(by: findings.entries),
+            let index = hits.firstIndex(where: { $0.rule == refusal.list })
+        {
+            hits[index].action = .reject(text: "550 5.7.1 \(refusal.text)")
         }
         guard refuses else {
             for index in hits.indices { hits[index].action = nil }

@@ -18,7 +18,8 @@ extension IntegrationTests {
                 records: [
                     "good MX 10 mx.good", "mx.good A 198.18.7.1", "nothing MX 0 .", "client A 198.18.7.1", "other A 198.18.7.99",
                     "2.0.0.127.bl A 127.0.0.2", "9.7.18.198.bl A 127.0.0.2", "9.7.18.198.bl TXT \"sent spam today\"",
-                    "8.7.18.198.bl A 127.255.255.254", "test.uri A 127.0.0.2", "bad.org.uri A 127.0.0.2",
+                    "8.7.18.198.bl A 127.255.255.254", "5.7.18.198.bl A 127.0.0.4", "5.7.18.198.bl TXT \"taken over\"",
+                    "test.uri A 127.0.0.2", "bad.org.uri A 127.0.0.2",
                     "*.dead A 127.0.0.2", "9.7.18.198.rules A 127.0.0.7", "6.7.18.198.rules A 127.0.0.7",
                     "bad.org.rules A 127.0.1.2",
                 ],
@@ -48,7 +49,9 @@ extension IntegrationTests {
             file.top = [
                 "rules_network: true", "dns: {servers: [\"127.0.0.1:\(self.names.port)\"]}",
                 "connection_checks: {enabled: true, sender_unresolvable: reject}", "dns_lists:", "  reject_score: 4",
-                "  lists:", "    - {zone: bl.example, name: BL, weight: 5}",
+                "  greeting_score: 6",
+                "  lists:",
+                "    - {zone: bl.example, name: BL, weight: 5, answers: [{match: 127.0.0.2}, {match: 127.0.0.4, weight: 7}]}",
                 "    - {zone: uri.example, name: URI, ask: [uri], weight: 2}",
                 "    - {zone: dead.example, name: DEAD, weight: 9}",
             ]
@@ -90,6 +93,47 @@ extension IntegrationTests {
             #expect(self.gateway.log.contains("info refused"))
             let taken = try self.client("198.18.7.9").send(self.mail(), from: "ann@good.example", to: ["postmaster@example.com"])
             #expect(taken.code == 250)
+        }
+
+        @Test("A client that lists alone condemn is not greeted, unless an allow entry may still speak for whom it names")
+        func greeting() throws {
+            let client = try SMTPTestClient(port: self.gateway.port)
+            let reply = try client.command("XCLIENT ADDR=198.18.7.5")
+            #expect(reply.code == 554)
+            #expect(reply.text.contains("5.7.1 Refused: 198.18.7.5 is listed in bl.example: taken over"))
+            #expect(throws: (any Error).self) { try client.command("NOOP") }
+            #expect(self.gateway.log.contains("DNSLIST_BL: Refused: 198.18.7.5 is listed in bl.example"))
+            // Below the score it is greeted, and its recipients are refused.
+            #expect(try self.client("198.18.7.9").send(self.mail(), from: "ann@good.example").code == 550)
+
+            #expect(try self.gateway.command(["lists", "add", "good.example", "--allow", "--spoofable"]).status == 0)
+            try Wait.until("the entry") {
+                try SMTPTestClient(port: self.gateway.port).command("XCLIENT ADDR=198.18.7.5").code == 220
+            }
+            let heard = try self.client("198.18.7.5")
+            #expect(try heard.send(self.mail(), from: "ann@other.example").code == 550)
+            #expect(try self.client("198.18.7.5").send(self.mail(), from: "ann@good.example").code == 250)
+        }
+
+        @Test("A greeting waits for silent lists as long as it is told to, and then greets")
+        func silence() throws {
+            let silent = try FaultyNameServer(["5.7.18.198.bl.example": .slow(0.7, .address(0x7f00_0004))])
+            var file = GatewayFile.bare(downstream: self.downstream.port)
+            file.listener = ["xclient_from: [127.0.0.0/8]"]
+            file.top = [
+                "dns: {servers: [\"127.0.0.1:\(silent.port)\"], timeout: 10s}", "connection_checks: {timeout: 10s}", "dns_lists:",
+                "  greeting_score: 1", "  greeting_wait: 300ms", "  lists:", "    - {zone: bl.example, weight: 5, test: false}",
+            ]
+            let gateway = try ProgramUnderTest(file)
+            let client = try SMTPTestClient(port: gateway.port)
+            let began = ContinuousClock.now
+            #expect(try client.command("XCLIENT ADDR=198.18.7.5").code == 220)
+            #expect(began.duration(to: .now) >= .milliseconds(300))
+            #expect(silent.questions(for: "5.7.18.198.bl.example") > 0)
+            // The answer came late, and still counts.
+            try client.command("EHLO client.example")
+            let reply = try client.send(self.mail(), from: "ann@good.example")
+            #expect(reply.code == 550 && reply.text.contains("198.18.7.5 is listed in bl.example"), "\(reply)")
         }
 
         @Test("A list's refusal to answer lists nobody and is told, and a list that lists everything is switched off")

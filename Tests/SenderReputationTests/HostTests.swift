@@ -136,6 +136,24 @@ struct ConnectionPolicyTests {
         #expect(policy.completeHits(findings, refuses: true).allSatisfy { $0.action == nil })
     }
 
+    @Test("The client's own entries alone keep it from being greeted, and refuse recipients where they came too late for that")
+    func greeting() {
+        var policy = ConnectionPolicy()
+        var findings = ReputationFindings()
+        findings.entries = [Self.entry("A", .client, 3), Self.entry("B", .helo, 9), Self.entry("C", .client, 2)]
+        #expect(policy.greetingRefusal(by: findings.entries) == nil)
+        policy.listGreetingScore = 5.5
+        #expect(policy.mayRefuse)
+        #expect(policy.greetingRefusal(by: findings.entries) == nil)
+        policy.listGreetingScore = 5
+        let text = "Refused: 192.0.2.7 is listed in a.example: why"
+        #expect(policy.greetingRefusal(by: findings.entries) == ConnectionPolicy.ListRefusal(list: "A", text: text))
+        let actions = policy.completeHits(findings, refuses: true).map(\.action)
+        #expect(actions == [.reject(text: "550 5.7.1 \(text)"), nil, nil])
+        findings.entries.append(Self.entry("ALLOW", .client, -1))
+        #expect(policy.greetingRefusal(by: findings.entries) == nil)
+    }
+
     @Test("What EHLO gives away is counted in one place only")
     func hello() {
         var policy = ConnectionPolicy()

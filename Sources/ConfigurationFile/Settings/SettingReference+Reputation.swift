@@ -59,6 +59,18 @@ extension SettingReference {
             "Weight of entries of client, EHLO and sender from which recipients are refused, postmaster and abuse excepted."
         ),
         Setting(
+            "dns_lists.greeting_score",
+            .score,
+            "off",
+            "Weight of entries of the client alone from which it is not greeted (554 5.7.1): nobody behind it is heard any more."
+        ),
+        Setting(
+            "dns_lists.greeting_wait",
+            .number(.milliseconds, 100...30_000),
+            "2s",
+            "How long a greeting waits for the lists, with `greeting_score`; what comes later counts at RCPT."
+        ),
+        Setting(
             "dns_lists.max_uri_domains",
             .number(.count, 0...200),
             "20",

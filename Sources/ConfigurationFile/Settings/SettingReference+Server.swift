@@ -37,7 +37,7 @@ extension SettingReference {
         Setting(
             "listeners[].backlog",
             .number(.count, 1...65_535),
-            "1024",
+            "4096",
             "Connections that wait in the kernel to be accepted."
         ),
         Setting(

@@ -21,8 +21,16 @@ package struct SenderGate: Sendable {
     package func atConnect(client: IPAddress, now: Int64) -> ListMatch? {
         let facts = SenderFacts(client: client)
         guard let match = self.match(facts, recipients: [], now: now), match.entry.action == .deny else { return nil }
-        return self.lists.contains { $0.lateAllowUntil > now } ? nil : match
+        return self.mayAllowLater(now: now) ? nil : match
     }
+
+    /// Whether an allow entry speaks for the client, or could once it names senders and recipients.
+    package func mayAllow(client: IPAddress, now: Int64) -> Bool {
+        self.mayAllowLater(now: now)
+            || self.match(SenderFacts(client: client), recipients: [], now: now)?.entry.action == .allow
+    }
+
+    private func mayAllowLater(now: Int64) -> Bool { self.lists.contains { $0.lateAllowUntil > now } }
 
     /// At MAIL: a denied client, or a sender that is denied for what it says of itself. Not where an allow entry names the
     /// client or this reverse path, because that may yet be proven, or hold for the recipients.
