@@ -133,9 +133,9 @@ package final class GatewaySnapshot: Sendable {
         return RuleQuestions(rules.network, subjects, resolver: BoundedResolver(resolver, deadline: deadline))
     }
 
-    func evaluateRules(_ message: ParsedMessage, envelope: Envelope) -> RuleFindings {
+    func evaluateRules(_ message: ParsedMessage, envelope: Envelope, goal: EvaluationGoal = .hits) -> RuleFindings {
         let deadline = ContinuousClock.now + .seconds(self.configuration.limits.inspectionSeconds)
-        return self.evaluators?.evaluate(message, envelope: envelope, deadline: deadline) ?? RuleFindings()
+        return self.evaluators?.evaluate(message, envelope: envelope, goal: goal, deadline: deadline) ?? RuleFindings()
     }
 }
 

@@ -84,7 +84,7 @@ struct LocalExamination: Sendable {
         let checks = snapshot.checks.run(message, subject)
         reports += checks.reports
         let watch = Stopwatch()
-        let rules = read.known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope)
+        let rules = read.known.rules ?? snapshot.evaluateRules(message, envelope: subject.envelope, goal: subject.goal)
         if snapshot.rules != nil {
             let result = rules.failure == nil ? "\(rules.hits.count) hits" : "not completed"
             reports.append(CheckReport(check: "rules", result: result, microseconds: watch.microseconds))

@@ -22,6 +22,8 @@ struct InspectionSubject: Sendable {
     var lists: SenderGate?
     /// What the DNS was asked about the envelope before the message was there; nil: nothing yet.
     var senderQuestion: SenderAuthentication.EnvelopeQuestion?
+    /// What is to be learnt from the rules.
+    var goal = EvaluationGoal.hits
 }
 
 /// Runs all checks on a message, side by side, and has policy decide.

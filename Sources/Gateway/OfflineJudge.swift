@@ -58,7 +58,14 @@ package final class OfflineJudge: Sendable {
     ///     tells of. Checks of the client are then made for the host itself.
     ///   - mailFrom: the reverse path, empty for the null path; nil: from Return-Path, else From.
     ///   - recipients: nil or empty: somebody in the first domain.
-    package func judge(_ bytes: [UInt8], client: ClientIdentity?, mailFrom: String?, recipients: [String]) async -> Opinion {
+    ///   - goal: what is to be learnt from the rules.
+    package func judge(
+        _ bytes: [UInt8],
+        client: ClientIdentity?,
+        mailFrom: String?,
+        recipients: [String],
+        goal: EvaluationGoal = .hits
+    ) async -> Opinion {
         // Files on Unix have bare LF; on the wire there is CRLF alone.
         let bytes = withNetworkLineEnds(bytes)
         var origin = mailFrom == nil ? EnvelopeOrigin.unknown : .stated
@@ -84,7 +91,8 @@ package final class OfflineJudge: Sendable {
             content: .memory(bytes),
             facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
             policy: policy,
-            lists: self.lists
+            lists: self.lists,
+            goal: goal
         )
         let loop = self.group.next()
         let judgement = await self.inspect(subject, on: loop)

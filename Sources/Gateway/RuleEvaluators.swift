@@ -26,11 +26,17 @@ final class RuleEvaluators: Sendable {
         for slot in self.slots { slot.evaluator.withLock { $0.use(prefilters) } }
     }
 
-    func evaluate(_ message: ParsedMessage, envelope: Envelope, deadline: ContinuousClock.Instant) -> RuleFindings {
+    func evaluate(
+        _ message: ParsedMessage,
+        envelope: Envelope,
+        goal: EvaluationGoal,
+        deadline: ContinuousClock.Instant
+    ) -> RuleFindings {
         func findings(_ evaluator: RuleEvaluator) -> RuleFindings {
             evaluator.evaluate(
                 evaluator.ruleSet.text(of: message),
                 envelope: envelope,
+                goal: goal,
                 isTimeUp: { ContinuousClock.now > deadline }
             )
         }

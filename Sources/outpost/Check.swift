@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Gateway
+import MailRules
 import MailTypes
 
 struct Check: AsyncParsableCommand {
@@ -58,6 +59,7 @@ struct Check: AsyncParsableCommand {
     private func judgeAll(with judge: OfflineJudge, told: (String, Opinion?) throws -> Void) async throws {
         let client = self.clientIp.flatMap { IPAddress($0) }.map { ClientIdentity(address: $0, helo: self.helo) }
         let (mailFrom, recipients) = (self.mailFrom, self.rcptTo)
+        let goal = self.subrules ? EvaluationGoal.complete : .hits
         try await withThrowingTaskGroup(of: (Int, Opinion?).self) { group in
             var begun = 0
             var next = 0
@@ -68,7 +70,10 @@ struct Check: AsyncParsableCommand {
                     begun += 1
                     group.addTask {
                         guard let bytes = try Self.contents(of: file) else { return (number, nil) }
-                        return (number, await judge.judge(bytes, client: client, mailFrom: mailFrom, recipients: recipients))
+                        return (
+                            number,
+                            await judge.judge(bytes, client: client, mailFrom: mailFrom, recipients: recipients, goal: goal)
+                        )
                     }
                 }
                 guard let (number, opinion) = try await group.next() else { return }

@@ -37,7 +37,9 @@ struct PriorityTests {
     )
     func zeroScores(off: String, meta: String, hits: [String]) throws {
         let rules = "body __A /alpha/\nbody __C /gamma/\n\(off)\nscore OFF 0\n\(meta)"
-        #expect(try PriorityTests.evaluate(rules, ["alpha"]).hits.map(\.rule) == hits)
+        for goal in [EvaluationGoal.complete, .hits] {
+            #expect(try PriorityTests.evaluate(rules, ["alpha"], goal: goal).hits.map(\.rule) == hits)
+        }
     }
 
     // MARK: - What a caller wants to know

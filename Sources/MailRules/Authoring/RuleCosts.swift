@@ -52,7 +52,7 @@ extension RuleEvaluator {
             for rule in stage.full { time(rule.index) { _ = self.runFull([rule], views, budget) } }
             let functions = [stage.headerFunctions, stage.bodyFunctions, stage.rawBodyFunctions, stage.fullFunctions]
             for function in functions.joined() { time(function.index) { _ = function.test(context) } }
-            for meta in stage.metas { time(meta.index) { _ = self.runMetas([meta], budget) } }
+            for meta in stage.metas { time(meta.index) { _ = self.runMetas([meta], views, context, budget) } }
         }
     }
 }

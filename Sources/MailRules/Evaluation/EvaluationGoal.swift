@@ -4,13 +4,18 @@ package struct EvaluationGoal: Hashable, Sendable {
     package var decisiveScore: Double?
     /// A hit that asks for refusal ends evaluation.
     package var endsAtRefusal = false
+    /// All subrules that hit are told; else they run only as far as the rules that score or act depend on them.
+    package var tellsSubrules = true
 
     /// - Parameter decisiveScore: the highest threshold of the policy.
-    package init(decisiveScore: Double? = nil, endsAtRefusal: Bool = false) {
+    package init(decisiveScore: Double? = nil, endsAtRefusal: Bool = false, tellsSubrules: Bool = true) {
         self.decisiveScore = decisiveScore
         self.endsAtRefusal = endsAtRefusal
+        self.tellsSubrules = tellsSubrules
     }
 
     /// All rules are run, unless one of them ends evaluation itself (`shortcircuit`).
     package static let complete = EvaluationGoal()
+    /// What hits and counts, with all its reasons: the same hits as of `complete`.
+    package static let hits = EvaluationGoal(tellsSubrules: false)
 }

@@ -30,7 +30,7 @@ extension RuleEvaluator {
             description: rule.description,
             file: rule.file,
             line: rule.line,
-            locations: self.tally.places(of: index).map(views.location(of:)),
+            locations: self.places(of: index).map(views.location(of:)),
             action: rule.action
         )
     }

@@ -25,12 +25,18 @@ extension RuleEvaluator {
                     self.noMatch(rule)
                     continue
                 }
-                let text = view.exists ? view.bytes : rule.ifUnset
-                guard budget.spend(text.count) else { return false }
-                self.test(rule, in: text) { range in
-                    view.exists ? .header(group.selector, range) : self.told("header", "", range, text)
-                }
+                if self.putOff(rule.index, upTo: rule.maximumHits) { continue }
+                guard self.testHeader(rule, group.selector, view, budget) else { return false }
             }
+        }
+        return true
+    }
+
+    func testHeader(_ rule: PatternRule, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool {
+        let text = view.exists ? view.bytes : rule.ifUnset
+        guard budget.spend(text.count) else { return false }
+        self.test(rule, in: text) { range in
+            view.exists ? .header(selector, range) : self.told("header", "", range, text)
         }
         return true
     }
@@ -41,15 +47,14 @@ extension RuleEvaluator {
         guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
             return false
         }
+        return self.candidates(among: rules).allSatisfy { self.searchBody($0, views, budget) }
+    }
+
+    func searchBody(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        let segments = views.body
         let isSubjectFirst = segments.first.map { $0.part == nil } ?? false
-        for rule in self.candidates(among: rules) {
-            let start = rule.skipsSubject && isSubjectFirst ? 1 : 0
-            let isDone = self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) {
-                segments[$0].bytes
-            }
-            guard isDone else { return false }
-        }
-        return true
+        let start = rule.skipsSubject && isSubjectFirst ? 1 : 0
+        return self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) { segments[$0].bytes }
     }
 
     func runRawBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
@@ -58,41 +63,45 @@ extension RuleEvaluator {
         guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
             return false
         }
-        for rule in self.candidates(among: rules) {
-            let isDone = self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
-            guard isDone else { return false }
-        }
-        return true
+        return self.candidates(among: rules).allSatisfy { self.searchRawBody($0, views, budget) }
+    }
+
+    func searchRawBody(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        let segments = views.rawBody
+        return self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
     }
 
     func runLinks(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
         guard let first = rules.first else { return true }
         let links = views.links
         guard budget.look(), self.finder.scan(links.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
-        for rule in self.candidates(among: rules) {
-            let isDone = self.search(rule, count: links.count, budget, at: { number, _ in .link(number) }) { links[$0].bytes }
-            guard isDone else { return false }
-        }
-        return true
+        return self.candidates(among: rules).allSatisfy { self.searchLinks($0, views, budget) }
+    }
+
+    func searchLinks(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        let links = views.links
+        return self.search(rule, count: links.count, budget, at: { number, _ in .link(number) }) { links[$0].bytes }
     }
 
     func runFull(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
         guard let first = rules.first else { return true }
         let text = views.full
         guard budget.look(), self.finder.scan([text], forGroup: first.place?.group, budget) else { return false }
-        for rule in self.candidates(among: rules) {
-            let isDone = self.search(rule, count: 1, budget, at: { _, range in .full(range) }) { _ in text }
-            guard isDone else { return false }
-        }
-        return true
+        return self.candidates(among: rules).allSatisfy { self.searchFull($0, views, budget) }
     }
 
-    /// The rules, all of one group, that may match one of the texts that were scanned.
+    func searchFull(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        let text = views.full
+        return self.search(rule, count: 1, budget, at: { _, range in .full(range) }) { _ in text }
+    }
+
+    /// The rules, all of one group, that may match one of the texts that were scanned, without those that are put off.
     private func candidates(among rules: [PatternRule]) -> some Sequence<PatternRule> {
         let candidates = self.finder.candidates(inGroup: rules.first?.place?.group)
         return rules.indices.lazy
             .filter { candidates.contains(rules[$0].place) && !self.tally.isOff(rules[$0].index) }
             .map { rules[$0] }
+            .filter { !self.putOff($0.index, upTo: $0.maximumHits) }
     }
 
     // MARK: - One rule

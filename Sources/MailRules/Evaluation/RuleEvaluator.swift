@@ -18,8 +18,11 @@ package final class RuleEvaluator {
     /// What the rule that ended evaluation adds to the score.
     var shortcircuitScore = 0.0
     private let selectors = HeaderSelectors()
+    /// Subrules wait until a meta asks for them.
+    private(set) var isLazy = false
     /// Working memory of metas.
     var stack: [Double] = []
+    var boundsStack: [ValueBounds] = []
 
     package init(ruleSet: RuleSet, limits: PatternLimits = PatternLimits()) {
         self.ruleSet = ruleSet
@@ -87,6 +90,7 @@ package final class RuleEvaluator {
         self.tally.reset()
         self.finder.begin()
         self.earlyEnd = nil
+        self.isLazy = !goal.tellsSubrules
         for name in skipping { if let index = self.ruleSet.indices[name] { self.tally.turnOff(index) } }
         let resting = self.ruleSet.strikes.resting
         for rule in resting { self.tally.turnOff(rule) }
@@ -99,7 +103,7 @@ package final class RuleEvaluator {
 
     /// - Returns: false if the time was up before all was done.
     private func run(_ views: MessageViews, _ context: EvalContext?, _ budget: EvaluationBudget, _ goal: EvaluationGoal) -> Bool {
-        for stage in self.plan.stages {
+        for stage in self.plan.stages.indices {
             for step in EvaluationStage.Step.allCases {
                 guard self.run(step, of: stage, views, context, budget) else { return false }
                 if self.earlyEnd == nil, self.isReached(goal, behind: step, of: stage) { self.earlyEnd = .decided }
@@ -109,45 +113,51 @@ package final class RuleEvaluator {
         return true
     }
 
+    /// - Parameter stage: by number: a copy would cost a retain for each of its lists.
     private func run(
         _ step: EvaluationStage.Step,
-        of stage: EvaluationStage,
+        of stage: Int,
         _ views: MessageViews,
         _ context: EvalContext?,
         _ budget: EvaluationBudget
     ) -> Bool {
         switch step {
-        case .mimeHeaders: self.runMIMEHeaders(stage.mimeHeaders.groups, views, budget)
-        case .attachments: self.runAttachments(stage.attachments, views, budget)
-        case .envelope: self.runEnvelope(stage.envelope, views, budget)
-        case .headers: self.runHeaders(stage.headers.groups, views, budget)
-        case .headerFunctions: self.runFunctions(stage.headerFunctions, context, budget)
-        case .body: self.runBody(stage.body, views, budget)
-        case .links: self.runLinks(stage.links, views, budget)
-        case .bodyFunctions: self.runFunctions(stage.bodyFunctions, context, budget)
-        case .rawBody: self.runRawBody(stage.rawBody, views, budget)
-        case .rawBodyFunctions: self.runFunctions(stage.rawBodyFunctions, context, budget)
-        case .full: self.runFull(stage.full, views, budget)
-        case .fullFunctions: self.runFunctions(stage.fullFunctions, context, budget)
-        case .metas: self.runMetas(stage.metas, budget)
+        case .mimeHeaders: self.runMIMEHeaders(self.plan.stages[stage].mimeHeaders.groups, views, budget)
+        case .attachments: self.runAttachments(self.plan.stages[stage].attachments, views, budget)
+        case .envelope: self.runEnvelope(self.plan.stages[stage].envelope, views, budget)
+        case .headers: self.runHeaders(self.plan.stages[stage].headers.groups, views, budget)
+        case .headerFunctions: self.runFunctions(self.plan.stages[stage].headerFunctions, context, budget)
+        case .body: self.runBody(self.plan.stages[stage].body, views, budget)
+        case .links: self.runLinks(self.plan.stages[stage].links, views, budget)
+        case .bodyFunctions: self.runFunctions(self.plan.stages[stage].bodyFunctions, context, budget)
+        case .rawBody: self.runRawBody(self.plan.stages[stage].rawBody, views, budget)
+        case .rawBodyFunctions: self.runFunctions(self.plan.stages[stage].rawBodyFunctions, context, budget)
+        case .full: self.runFull(self.plan.stages[stage].full, views, budget)
+        case .fullFunctions: self.runFunctions(self.plan.stages[stage].fullFunctions, context, budget)
+        case .metas: self.runMetas(self.plan.stages[stage].metas, views, context, budget)
         }
     }
 
-    private func isReached(_ goal: EvaluationGoal, behind step: EvaluationStage.Step, of stage: EvaluationStage) -> Bool {
+    private func isReached(_ goal: EvaluationGoal, behind step: EvaluationStage.Step, of stage: Int) -> Bool {
         if goal.endsAtRefusal, self.tally.hits.contains(where: { self.plan.traits[$0].asksForRefusal }) { return true }
         guard let score = goal.decisiveScore else { return false }
-        return self.tally.score + stage.lowestScore(behind: step) >= score
+        return self.tally.score + self.plan.stages[stage].lowestScore(behind: step) >= score
     }
 
     private func runFunctions(_ functions: [FunctionRule], _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
         guard let context, !functions.isEmpty else { return true }
         guard budget.look() else { return false }
         for function in functions where !self.tally.isOff(function.index) {
-            guard budget.spend(RuleEvaluator.functionCost) else { return false }
-            let outcome = function.test(context)
-            guard outcome.hits > 0 else { continue }
-            self.hit(function.index, value: Double(outcome.hits), outcome.locations.map { .told($0) })
+            if self.putOff(function.index, upTo: .max) { continue }
+            guard self.call(function, context, budget) else { return false }
         }
+        return true
+    }
+
+    func call(_ function: FunctionRule, _ context: EvalContext, _ budget: EvaluationBudget) -> Bool {
+        guard budget.spend(RuleEvaluator.functionCost) else { return false }
+        let outcome = function.test(context)
+        if outcome.hits > 0 { self.hit(function.index, value: Double(outcome.hits), outcome.locations.map { .told($0) }) }
         return true
     }
 

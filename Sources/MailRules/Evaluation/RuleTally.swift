@@ -13,8 +13,12 @@ struct RuleTally {
     /// Metas whose value is unknown, and so those that ask for them; see `MetaOrder`.
     private var isUnknown: [Bool]
     private var hasUnknown = false
-    /// Metas that ask for a rule that hit, or whose value is unknown.
+    /// Metas that ask for a rule that hit or may hit, or whose value is unknown.
     private var isConcerned: [Bool]
+    /// Rules that have not run and may still be asked for.
+    private var isOpen: [Bool]
+    /// By rule: what its value may be while it is open.
+    private var bounds: [ValueBounds]
     /// By rule.
     private var places: [[MatchPlace]]
     /// For each rule, the metas that ask for it.
@@ -30,6 +34,8 @@ struct RuleTally {
         self.isOff = Array(repeating: false, count: askers.count)
         self.isUnknown = Array(repeating: false, count: askers.count)
         self.isConcerned = Array(repeating: false, count: askers.count)
+        self.isOpen = Array(repeating: false, count: askers.count)
+        self.bounds = Array(repeating: .unbounded, count: askers.count)
         self.places = Array(repeating: [], count: askers.count)
     }
 
@@ -40,6 +46,7 @@ struct RuleTally {
             self.isOff[index] = false
             self.isUnknown[index] = false
             self.isConcerned[index] = false
+            self.isOpen[index] = false
         }
         self.hasUnknown = false
         self.hits.removeAll(keepingCapacity: true)
@@ -85,14 +92,35 @@ struct RuleTally {
         for meta in self.askers[rule] { self.isConcerned[meta] = true }
     }
 
-    /// Whether a rule that the meta asks for has hit, or is a meta of unknown value; else the meta is what it is without hits.
+    /// Whether a rule that the meta asks for has hit, may hit, or is a meta of unknown value; else the meta is what it is without hits.
     func isConcerned(_ meta: Int) -> Bool { self.isConcerned[meta] }
+
+    /// Leaves a rule for later.
+    mutating func leaveOpen(_ rule: Int, _ bounds: ValueBounds) {
+        self.isOpen[rule] = true
+        self.bounds[rule] = bounds
+        for meta in self.askers[rule] { self.isConcerned[meta] = true }
+    }
+
+    mutating func close(_ rule: Int) { self.isOpen[rule] = false }
+
+    func isOpen(_ rule: Int) -> Bool { self.isOpen[rule] }
+
+    func bounds(of rule: Int) -> ValueBounds { self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule]) }
+
+    /// Whether a condition is met, or not known yet.
+    func mayHold(_ condition: MetaCondition) -> Bool {
+        self.isOpen[condition.rule] || (self.values[condition.rule] != 0) == condition.mustHit
+    }
+
+    func mayHold(_ conditions: [MetaCondition]) -> Bool { conditions.allSatisfy { self.mayHold($0) } }
 
     func hasUnknown(among rules: [Int]) -> Bool { self.hasUnknown && rules.contains { self.isUnknown[$0] } }
 
+    func hasOpen(among rules: [Int]) -> Bool { rules.contains { self.isOpen[$0] } }
+
     func hasHit(among rules: [Int]) -> Bool { rules.contains { self.values[$0] != 0 } }
 
+    /// Of a rule that is no meta.
     func places(of rule: Int) -> [MatchPlace] { self.places[rule] }
-
-    func firstPlace(of rule: Int) -> MatchPlace? { self.places[rule].first }
 }

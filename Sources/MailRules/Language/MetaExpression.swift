@@ -115,7 +115,7 @@ package struct MetaExpression: Sendable {
         }
     }
 
-    private static func binary(_ operation: Operator, _ left: Double, _ right: Double) -> Double {
+    static func binary(_ operation: Operator, _ left: Double, _ right: Double) -> Double {
         switch operation {
         case .multiply: left * right
         // A division by zero ends SpamAssassin's evaluation of the rule: it does not hit.

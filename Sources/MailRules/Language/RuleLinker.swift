@@ -123,7 +123,8 @@ struct RuleLinker {
                 function: "",
                 arguments: EvalArguments(),
                 test: { capturing.evaluate($0) },
-                countsMatches: true
+                countsMatches: true,
+                servesOthers: true
             )
             self.rules[index].test = .function(rule.kind, call)
         }

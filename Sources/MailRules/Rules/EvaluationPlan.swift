@@ -11,6 +11,9 @@ struct EvaluationPlan: Sendable {
     let traits: [RuleTraits]
     /// By the rule's index in the rule set: the metas that ask for it.
     let askers: [[Int]]
+    /// By the rule's index in the rule set; nil for what is no meta, or one that is never worked out.
+    let metas: [MetaRule?]
+    let lazy: LazyPlan
     let shortcircuit: ShortcircuitScores
 
     /// - Parameters:
@@ -33,6 +36,10 @@ struct EvaluationPlan: Sendable {
         self.patternGroups = groups.groups
         self.traits = rules.map(RuleTraits.init)
         self.askers = EvaluationPlan.askers(stages, ruleCount: rules.count)
+        var metas = [MetaRule?](repeating: nil, count: rules.count)
+        for meta in stages.flatMap(\.metas) { metas[meta.index] = meta }
+        self.metas = metas
+        self.lazy = LazyPlan(stages, rules: rules, shortcircuit: shortcircuit)
         self.shortcircuit = shortcircuit
     }
 

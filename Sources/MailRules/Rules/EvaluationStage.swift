@@ -92,7 +92,7 @@ struct EvaluationStage: Sendable {
         case .uri(let pattern):
             self.links.append(PatternRule(index, rule, HeaderMatch(pattern: pattern), .links, &groups))
         case .function(let kind, let call):
-            self.add(FunctionRule(index: index, test: call.test), kind)
+            self.add(FunctionRule(index: index, test: call.test, servesOthers: call.servesOthers), kind)
         case .meta, .unavailable:
             break
         }
@@ -146,6 +146,7 @@ final class PatternRule: Sendable {
 struct FunctionRule: Sendable {
     let index: Int
     let test: EvalTest
+    let servesOthers: Bool
 }
 
 /// Rules that look at the same header text.

@@ -141,6 +141,8 @@ package struct EvalCall: Sendable {
     var test: EvalTest
     /// Its hits are matches of a pattern, each of which scores under `tflags multiple`.
     var countsMatches = false
+    /// It leaves something behind for others, so that it runs in its turn even if no meta asks for it.
+    var servesOthers = false
 }
 
 /// How far a rule has come on its way into service.

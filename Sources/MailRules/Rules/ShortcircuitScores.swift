@@ -39,6 +39,9 @@ struct ShortcircuitScores: Hashable, Sendable {
         }
     }
 
+    /// The score alone may end evaluation.
+    var mayEnd: Bool { self.minimumHam != nil || self.maximumSpam != nil }
+
     func isBeyond(_ score: Double) -> Bool {
         self.minimumHam.map { score < $0 } ?? false || self.maximumSpam.map { score > $0 } ?? false
     }
