@@ -65,7 +65,7 @@ struct Check: AsyncParsableCommand {
             var next = 0
             var early: [Int: Opinion?] = [:]
             while next < self.files.count {
-                while begun < self.files.count, begun - next < judge.width {
+                while begun < self.files.count, begun - next < Self.ahead * judge.width {
                     let (number, file) = (begun, self.files[begun])
                     begun += 1
                     group.addTask {
@@ -85,6 +85,10 @@ struct Check: AsyncParsableCommand {
             }
         }
     }
+
+    /// Messages begun for each that can be judged at once, counted from the next one that is to be told: while a large one takes long,
+    /// those behind it go on.
+    private static let ahead = 4
 
     private static func contents(of file: String) throws -> [UInt8]? {
         if file == "-" { return try FileHandle.standardInput.readToEnd().map { [UInt8]($0) } ?? [] }
