@@ -27,7 +27,7 @@ enum ReceivedAuthentication {
     private static func caseless(_ text: String) -> ReceivedPattern { .caseless(Array(text.utf8)) }
 
     /// ` with ESMTPSA ` and the like (RFC 3848, RFC 6531 §4.3), and what web mail and old Exims write.
-    private static let standard: [ReceivedPattern] = [
+    private static let standard: ReceivedExpression = [
         caseless(" with "),
         .capture(
             .first,
@@ -48,7 +48,7 @@ enum ReceivedAuthentication {
     private static let endOfItem = ReceivedPattern.oneOf([[" "], [";"], [.end]])
 
     /// Google marks authenticated submission by the form of its id alone.
-    private static let google: [ReceivedPattern] = [
+    private static let google: ReceivedExpression = [
         " by mx.google.com with ESMTPS id ", .run(nil, lowerOrDigit, 1..<5), "sm", .run(nil, .digits, 2..<10),
         .run(nil, lower, 3..<4), ".", .run(nil, .digits, 1..<4), ".", .run(nil, .digits, 4..<5), ".", sexagesimal, ".",
         sexagesimal, ".", sexagesimal, ".", sexagesimal, ".", sexagesimal,
@@ -57,20 +57,20 @@ enum ReceivedAuthentication {
     private static let lowerOrDigit = OctetClass { (0x61...0x7a).contains($0) || $0.isDigit }
     private static let sexagesimal = ReceivedPattern.oneOf([[.run(nil, .among("0123456"), 1..<2), .run(nil, .digits, 1..<2)]])
 
-    private static let googleTransport: [ReceivedPattern] = [
+    private static let googleTransport: ReceivedExpression = [
         "(version=", .run(.first, .except(" "), 1..<ReceivedPattern.unbounded), " cipher=",
         .run(.second, .except(")"), 1..<ReceivedPattern.unbounded), ")",
     ]
 
     private static let closedAddress = ReceivedPattern.oneOf([["])"], [")]"]])
 
-    private static let courier: [ReceivedPattern] = [
+    private static let courier: ReceivedExpression = [
         "from ", .little, closedAddress, " (AUTH: ",
         .capture(.first, [.oneOf([["LOGIN"], ["PLAIN"], ["DIGEST-MD5"], ["CRAM-MD5"]])]), " ", .word,
         .optional([", ", .little]), ") by ",
     ]
 
-    private static let sendmail: [ReceivedPattern] = [
+    private static let sendmail: ReceivedExpression = [
         "from ", .little,
         .oneOf([
             ["]", .optional([" (", .run(nil, .except(")"), 0..<ReceivedPattern.unbounded), ")"]), ")"],
@@ -79,27 +79,27 @@ enum ReceivedAuthentication {
         " ", .little, "(", .little, "authenticated", .little, ")", .little, " by",
     ]
 
-    private static let gmx: [ReceivedPattern] = [
+    private static let gmx: ReceivedExpression = [
         "from ", .maybe, " (", .hello, " ", .maybe, ") [", .otherIP, "] by ",
         .capture(.first, ["mail.gmx.", .oneOf([["net"], ["com"]])]), " (", .comment, ") with ",
         .capture(.second, [.oneOf([["ESMTP"], ["SMTP"]])]),
     ]
 
-    private static let criticalPath: [ReceivedPattern] = [
+    private static let criticalPath: ReceivedExpression = [
         ") by ", .something, " (", .run(nil, .digits, 1..<3), ".", .run(nil, .digits, 1..<2), ".", .run(nil, .digits, 3..<4),
         .optional([".", .run(nil, .digits, 1..<4)]), ") (authenticated as ", .something, ") id ",
     ]
 
-    private static let postfix: [ReceivedPattern] = [
+    private static let postfix: ReceivedExpression = [
         ") (Authenticated sender: ", .word, ") by ", .word, " (", .run(.first, .except(")"), 1..<ReceivedPattern.unbounded),
         ") with ",
     ]
 
-    private static let communigate: [ReceivedPattern] = [
+    private static let communigate: ReceivedExpression = [
         "CommuniGate Pro ", .oneOf([["HTTP"], ["SMTP"], ["XIMSS"], ["IMAP"]]),
     ]
 
-    private static let viaHTTP: [ReceivedPattern] = [
+    private static let viaHTTP: ReceivedExpression = [
         caseless(" (via "), .capture(.first, [caseless("http"), .optional([.run(nil, .except(""), 1..<2)])]), ")", endOfItem,
     ]
 }

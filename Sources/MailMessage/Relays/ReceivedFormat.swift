@@ -11,12 +11,12 @@ struct ReceivedFormat: Sendable {
         case fetched
     }
 
-    var pattern: [ReceivedPattern]
+    var pattern: ReceivedExpression
     var meaning: Meaning
     /// Stands in the line, too.
-    var with: [ReceivedPattern]?
+    var with: ReceivedExpression?
     /// Does not.
-    var without: [ReceivedPattern]?
+    var without: ReceivedExpression?
     /// Begins at the line's start.
     var isAnchored = true
     /// Corrects what the pattern took.
@@ -25,12 +25,12 @@ struct ReceivedFormat: Sendable {
     init(
         _ pattern: ReceivedPattern...,
         as meaning: Meaning = .relay,
-        with: [ReceivedPattern]? = nil,
-        without: [ReceivedPattern]? = nil,
+        with: ReceivedExpression? = nil,
+        without: ReceivedExpression? = nil,
         anchored: Bool = true,
         adjust: (@Sendable (inout Relay, inout ReceivedMatcher) -> Void)? = nil
     ) {
-        self.pattern = pattern
+        self.pattern = ReceivedExpression(pattern)
         self.meaning = meaning
         self.with = with
         self.without = without
@@ -57,13 +57,13 @@ struct ReceivedFormat: Sendable {
 /// Formats that are looked for where a line has something that only one kind of server writes.
 struct ReceivedFamily: Sendable {
     /// Stands in the line.
-    var sign: [ReceivedPattern]
+    var sign: ReceivedExpression
     var formats: [ReceivedFormat]
     /// Fields in no known format are read piece by piece.
     var isExim: Bool
 
     init(_ sign: ReceivedPattern..., formats: [ReceivedFormat], isExim: Bool = false) {
-        self.sign = sign
+        self.sign = ReceivedExpression(sign)
         self.formats = formats
         self.isExim = isExim
     }

@@ -115,7 +115,7 @@ extension ReceivedFormats {
     ]
 
     /// How qmail ends: by its protocol, which is never ESMTP, and without an id behind it.
-    static let qmailSign: [ReceivedPattern] = [
+    static let qmailSign: ReceivedExpression = [
         .word, .optional([" (", .hello, " ", .maybe, ")"]), " (", .optional([.word, "@"]), opening, .otherIP, closing, ")",
         envelopeSender, " by ", .word, .optional([" (", .something, ")"]), " with ", .optional([.anything, " "]),
         .oneOf([["SMTP"], ["QMQP"]]), .not([" id "]),
@@ -410,7 +410,7 @@ extension ReceivedFormats {
         _ behind: ReceivedPattern...
     ) -> ReceivedFormat {
         var format = ReceivedFormat(as: .ignored)
-        format.pattern = front + self.localhost + behind
+        format.pattern = ReceivedExpression(front + self.localhost + behind)
         return format
     }
 
@@ -452,12 +452,12 @@ extension ReceivedFormats {
     private static let localToLocal: ReceivedFormat = {
         var format = ReceivedFormat(as: .ignored)
         let middle: [ReceivedPattern] = [" (", .optional([.word, "@"])]
-        format.pattern = localhost + middle + localhost + [.run(nil, .among(")["), 1..<2)]
+        format.pattern = ReceivedExpression(localhost + middle + localhost + [.run(nil, .among(")["), 1..<2)])
         return format
     }()
 
     /// qmail-scanner tells the envelope of the hop below it.
-    static let qmailScanner: [ReceivedPattern] = [
+    static let qmailScanner: ReceivedExpression = [
         .word, " by ", .word, " (", .run(nil, .except(""), 0..<101), ") with qmail-scanner",
     ]
 

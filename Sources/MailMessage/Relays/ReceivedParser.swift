@@ -54,17 +54,17 @@ struct ReceivedParser {
         var matcher = ReceivedMatcher(line)
         if matcher.find(self.local) != nil { return nil }
         if matcher.matches(self.bare), let name = matcher[.first], !self.isNumberInBrackets(name) { return nil }
-        if let date = matcher.find(self.date) { line.removeSubrange(date) }
+        if let date = matcher.find(self.date, from: self.placeOfDate(line)) { line.removeSubrange(date) }
         matcher = ReceivedMatcher(line)
         if let place = matcher.find(self.joinedBy) { line.insert(.space, at: place.lowerBound + 1) }
         return line
     }
 
-    private static let local: [ReceivedPattern] = [.boundary, "with local for", .boundary]
-    private static let joinedBy: [ReceivedPattern] = [")by "]
+    private static let local: ReceivedExpression = [.boundary, "with local for", .boundary]
+    private static let joinedBy: ReceivedExpression = [")by "]
 
     /// Without an address.
-    private static let bare: [ReceivedPattern] = [
+    private static let bare: ReceivedExpression = [
         .caseless([UInt8](ascii: "from ")), .word(.first), .caseless([UInt8](ascii: " by ")),
         .run(nil, OctetClass { !$0.isSpace && $0 != 0x3b }, 1..<ReceivedPattern.unbounded), .optional([" "]), ";",
     ]
@@ -74,7 +74,19 @@ struct ReceivedParser {
             && name.dropFirst().dropLast().allSatisfy { $0.isDigit || $0 == 0x2e }
     }
 
-    private static let date: [ReceivedPattern] = [
+    /// Not behind the place where the date begins: it has six words at most, and ends the line.
+    private static func placeOfDate(_ line: [UInt8]) -> Int {
+        var words = 0
+        var place = line.count
+        while place > 0, words < 6 {
+            place -= 1
+            if line[place] == .space { words += 1 }
+        }
+        while place > 0, line[place - 1] == .space || line[place - 1] == 0x3b { place -= 1 }
+        return place
+    }
+
+    private static let date: ReceivedExpression = [
         .run(nil, .among(" ;"), 1..<ReceivedPattern.unbounded),
         .optional([.oneOf([["Mon"], ["Tue"], ["Wed"], ["Thu"], ["Fri"], ["Sat"], ["Sun"]]), ", "]),
         .digits, " ",
@@ -114,12 +126,12 @@ struct ReceivedParser {
         return self.relay.ip.isEmpty || self.relay.by.isEmpty ? .unparseable : self.finished()
     }
 
-    private static let id: [ReceivedPattern] = [
+    private static let id: ReceivedExpression = [
         " id ", .optional(["<"]), .run(.first, idOctets, 3..<ReceivedPattern.unbounded),
     ]
-    private static let heloIs: [ReceivedPattern] = [.boundary, "helo=", helo]
-    private static let hello: [ReceivedPattern] = [.boundary, .hello, " ", helo]
-    private static let by: [ReceivedPattern] = [" by ", .word(.first)]
+    private static let heloIs: ReceivedExpression = [.boundary, "helo=", helo]
+    private static let hello: ReceivedExpression = [.boundary, .hello, " ", helo]
+    private static let by: ReceivedExpression = [" by ", .word(.first)]
     private static let helo = ReceivedPattern.run(.first, heloOctets, 1..<ReceivedPattern.unbounded)
 
     private static let idOctets = OctetClass { !$0.isSpace && !"<>;".utf8.contains($0) }
@@ -168,7 +180,7 @@ struct ReceivedParser {
 
     private static let noNameOctets = OctetClass { !$0.isAlphanumeric && $0 != 0x2d && $0 != 0x2e }
 
-    private static let envelopeFrom: [ReceivedPattern] = [
+    private static let envelopeFrom: ReceivedExpression = [
         .oneOf([
             [.caseless([UInt8](ascii: "return-path")), .optional([":"]), " "],
             [

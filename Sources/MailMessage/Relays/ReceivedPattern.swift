@@ -98,15 +98,32 @@ struct OctetClass: Sendable {
 }
 
 /// The octets that stand side by side in a line, letters in either case, told with some that do not.
-private struct OctetPairs {
+struct OctetPairs: Sendable {
     private var bits: SIMD16<UInt64> = .zero
 
-    init(_ line: [UInt8]) {
+    init(_ line: [UInt8] = []) {
         for index in line.indices.dropFirst() {
             let place = OctetPairs.place(line[index - 1], line[index])
             self.bits[place >> 6] |= 1 << UInt64(place & 63)
         }
     }
+
+    /// Those that every line has which the pieces fit.
+    init(neededBy pieces: [ReceivedPattern]) {
+        for piece in pieces {
+            switch piece {
+            case .text(let text), .caseless(let text): self.bits |= OctetPairs(text).bits
+            case .capture(_, let group): self.bits |= OctetPairs(neededBy: group).bits
+            case .oneOf(let groups):
+                let needed = groups.map { OctetPairs(neededBy: $0).bits }
+                self.bits |= needed.dropFirst().reduce(needed.first ?? .zero) { $0 & $1 }
+            case .words, .run, .ip, .loopback, .captured, .anything, .optional, .not, .boundary, .end: break
+            }
+        }
+    }
+
+    /// False: a line with these pairs lacks one of the others.
+    func mayHave(_ needed: OctetPairs) -> Bool { self.bits & needed.bits == needed.bits }
 
     /// False: the text is not there.
     func mayHave(_ text: [UInt8]) -> Bool {
@@ -119,6 +136,21 @@ private struct OctetPairs {
 
     private static func place(_ first: UInt8, _ second: UInt8) -> Int {
         (Int(first.lowercased) * 31 + Int(second.lowercased)) & 1_023
+    }
+}
+
+/// Pieces in order, with what shows at a glance that a line does not have them. A class, so that looking at one copies nothing of it.
+final class ReceivedExpression: Sendable, ExpressibleByArrayLiteral {
+    let pieces: [ReceivedPattern]
+    fileprivate let pairs: OctetPairs
+
+    init(_ pieces: [ReceivedPattern]) {
+        self.pieces = pieces
+        self.pairs = OctetPairs(neededBy: pieces)
+    }
+
+    convenience init(arrayLiteral pieces: ReceivedPattern...) {
+        self.init(pieces)
     }
 }
 
@@ -143,16 +175,17 @@ struct ReceivedMatcher {
     func range(of slot: ReceivedPattern.Slot) -> Range<Int>? { self.captures[slot.rawValue] }
 
     /// The pattern at the start of the line.
-    mutating func matches(_ pattern: [ReceivedPattern]) -> Bool {
+    mutating func matches(_ expression: ReceivedExpression) -> Bool {
         self.reset()
-        guard self.hasTexts(of: pattern) else { return false }
-        return self.match(pattern[...], at: 0) != nil
+        guard self.pairs.mayHave(expression.pairs), self.hasTexts(of: expression.pieces) else { return false }
+        return self.match(expression.pieces[...], at: 0) != nil
     }
 
     /// The first place where the pattern fits.
-    mutating func find(_ pattern: [ReceivedPattern], from start: Int = 0) -> Range<Int>? {
+    mutating func find(_ expression: ReceivedExpression, from start: Int = 0) -> Range<Int>? {
         self.reset()
-        guard self.hasTexts(of: pattern) else { return nil }
+        guard self.pairs.mayHave(expression.pairs), self.hasTexts(of: expression.pieces) else { return nil }
+        let pattern = expression.pieces
         var index = start
         let openings = pattern.first.flatMap(ReceivedMatcher.openings)
         while index <= self.line.count {

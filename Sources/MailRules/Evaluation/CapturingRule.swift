@@ -41,6 +41,7 @@ struct CapturingRule: Sendable {
         let captured = context.facts { _ in CapturedTags() }
         var pattern = self.match.pattern
         if let template {
+            if template.needsValues, !self.match.isNegated, !self.hasText(ofEach: template.tags, captured, context) { return false }
             guard let filled = template.pattern({ captured.values(of: $0, context) }) else { return false }
             pattern = filled
         }
@@ -67,6 +68,22 @@ struct CapturingRule: Sendable {
         if search.isGivenUp { return false }
         return self.match.isNegated
             ? EvalOutcome(search.locations.isEmpty) : EvalOutcome(hits: search.hits, locations: search.locations)
+    }
+
+    /// Whether any text has a value of a tag in it, for each tag: a look that spares making a pattern for one message.
+    private func hasText(ofEach tags: [String], _ captured: CapturedTags, _ context: EvalContext) -> Bool {
+        let texts: [[UInt8]]
+        switch self.test {
+        case .uri: texts = context.views.links.map(\.bytes)
+        case .body: texts = context.views.body.map(\.bytes)
+        case .rawBody: texts = context.views.rawBody.map(\.bytes)
+        case .header, .mimeHeader, .full, .headerExists, .envelope, .attachment, .meta, .function, .unavailable: return true
+        }
+        return tags.allSatisfy { tag in
+            captured.values(of: tag, context).contains { value in
+                !value.isEmpty && texts.contains { $0.hasCaseless(value) }
+            }
+        }
     }
 
     private func searchParts(_ selector: HeaderSelector, _ search: inout CaptureSearch, _ context: EvalContext) {
@@ -161,6 +178,16 @@ private struct CaptureSearch {
                 offset = max(range.upperBound, offset)
                 notEmpty = range.isEmpty
             }
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Whether a text stands in it, letters of ASCII in either case.
+    fileprivate func hasCaseless(_ text: [UInt8]) -> Bool {
+        guard let first = text.first?.lowercased, text.count <= self.count else { return text.isEmpty }
+        return (0...(self.count - text.count)).contains { start in
+            self[start].lowercased == first && text.indices.allSatisfy { self[start + $0].lowercased == text[$0].lowercased }
         }
     }
 }

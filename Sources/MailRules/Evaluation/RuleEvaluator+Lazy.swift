@@ -34,21 +34,18 @@ extension RuleEvaluator {
             guard self.settle(condition.rule, views, context, budget) else { return nil }
             guard self.tally.mayHold(condition) else { return 0 }
         }
-        while self.tally.hasOpen(among: meta.targets) {
-            if let value = self.bounds(of: meta).exactValue { return value }
-            let open = meta.targets.lazy.filter { self.tally.isOpen($0) }
-            guard let next = open.min(by: { self.plan.lazy.costs[$0] < self.plan.lazy.costs[$1] }),
-                self.settle(next, views, context, budget)
-            else { return nil }
+        // Each look at the bounds costs as much as some settled rules: with many open ones it is worth it now and then.
+        var settled = 0
+        var nextLook = 0
+        while let next = self.tally.cheapestOpen(among: meta.targets, self.plan.lazy.costs) {
+            if settled == nextLook {
+                if let value = self.tally.bounds(of: meta, stack: &self.boundsStack).exactValue { return value }
+                nextLook = max(1, 2 * settled)
+            }
+            guard self.settle(next, views, context, budget) else { return nil }
+            settled += 1
         }
-        return self.value(of: meta)
-    }
-
-    /// Between which numbers the value of a meta's expression lies, whatever is still open.
-    func bounds(of meta: MetaRule) -> ValueBounds {
-        meta.expression.bounds(stack: &self.boundsStack) { name in
-            meta.references[name].map { self.tally.bounds(of: $0) } ?? ValueBounds(exactly: 0)
-        }
+        return self.tally.value(of: meta, stack: &self.stack)
     }
 
     /// Works out all that a meta asks for, and they in turn, so that a hit can be told with all its reasons.

@@ -34,7 +34,7 @@ extension RuleEvaluator {
             value = settled
         } else {
             if meta.needsHit, !self.tally.hasHit(among: meta.targets) { return true }
-            value = self.value(of: meta)
+            value = self.tally.value(of: meta, stack: &self.stack)
         }
         // Not `value > 0`: that something is not a number is a hit, as in Perl.
         guard value != 0 else { return true }
@@ -47,10 +47,6 @@ extension RuleEvaluator {
         guard self.isLazy, !self.plan.lazy.isLazy[meta.index] else { return true }
         var done: Set<Int> = []
         return self.settleReasons(of: meta, views, context, budget, done: &done)
-    }
-
-    func value(of meta: MetaRule) -> Double {
-        meta.expression.evaluate(stack: &self.stack) { name in meta.references[name].map { self.tally.values[$0] } ?? 0 }
     }
 
     // MARK: - Places

@@ -106,7 +106,26 @@ struct RuleTally {
 
     func isOpen(_ rule: Int) -> Bool { self.isOpen[rule] }
 
-    func bounds(of rule: Int) -> ValueBounds { self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule]) }
+    private func bounds(of rule: Int) -> ValueBounds { self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule]) }
+
+    /// Of those that are open the one that costs least.
+    func cheapestOpen(among rules: [Int], _ costs: [Int]) -> Int? {
+        var best: Int?
+        for rule in rules where self.isOpen[rule] && best.map({ costs[rule] < costs[$0] }) ?? true { best = rule }
+        return best
+    }
+
+    /// The value of a meta's expression, where nothing that it asks for is open.
+    func value(of meta: MetaRule, stack: inout [Double]) -> Double {
+        meta.expression.evaluate(stack: &stack) { name in meta.references[name].map { self.values[$0] } ?? 0 }
+    }
+
+    /// Between which numbers the value of a meta's expression lies, whatever is open.
+    func bounds(of meta: MetaRule, stack: inout [ValueBounds]) -> ValueBounds {
+        meta.expression.bounds(stack: &stack) { name in
+            meta.references[name].map { self.bounds(of: $0) } ?? ValueBounds(exactly: 0)
+        }
+    }
 
     /// Whether a condition is met, or not known yet.
     func mayHold(_ condition: MetaCondition) -> Bool {

@@ -25,11 +25,8 @@ struct ValueBounds: Hashable, Sendable {
         ValueBounds(min(self.lower, other.lower), max(self.upper, other.upper))
     }
 
-    private static func hull(_ values: Double...) -> ValueBounds {
-        // What is no number says nothing.
-        guard !values.contains(where: \.isNaN), let lower = values.min(), let upper = values.max() else { return .unbounded }
-        return ValueBounds(lower, upper)
-    }
+    /// What is no number says nothing.
+    private var orUnbounded: ValueBounds { self.lower.isNaN || self.upper.isNaN ? .unbounded : self }
 
     /// - Parameters:
     ///   - isSure: holds whatever the values are.
@@ -55,15 +52,10 @@ struct ValueBounds: Hashable, Sendable {
             return value.isNaN ? .unbounded : ValueBounds(exactly: value)
         }
         return switch operation {
-        case .add: .hull(left.lower + right.lower, left.upper + right.upper)
-        case .subtract: .hull(left.lower - right.upper, left.upper - right.lower)
-        case .multiply:
-            .hull(
-                left.lower * right.lower,
-                left.lower * right.upper,
-                left.upper * right.lower,
-                left.upper * right.upper
-            )
+        case .add: ValueBounds(left.lower + right.lower, left.upper + right.upper).orUnbounded
+        case .subtract: ValueBounds(left.lower - right.upper, left.upper - right.lower).orUnbounded
+        case .multiply where left.lower >= 0 && right.lower >= 0:
+            ValueBounds(left.lower * right.lower, left.upper * right.upper).orUnbounded
         case .less: .truth(left.upper < right.lower, left.lower < right.upper)
         case .lessOrEqual: .truth(left.upper <= right.lower, left.lower <= right.upper)
         case .greater: .truth(left.lower > right.upper, left.upper > right.lower)
@@ -75,7 +67,7 @@ struct ValueBounds: Hashable, Sendable {
         case .or:
             left.isZero ? right : left.mayBeZero ? left.hull(right) : left
         // Too rare to think about.
-        case .divide, .exclusiveOr, .not, .negate, .choose: .unbounded
+        case .multiply, .divide, .exclusiveOr, .not, .negate, .choose: .unbounded
         }
     }
 }

@@ -10,6 +10,8 @@ struct PatternTemplate: Sendable {
 
     let pieces: [Piece]
     let options: PatternOptions
+    /// Every match has a value of each tag in it, as it stands there or in other letters.
+    let needsValues: Bool
 
     /// Octets that all values of a tag may add to a pattern: a message must not make patterns of any size.
     private static let maximumTagLength = 16 * 1_024
@@ -36,6 +38,7 @@ struct PatternTemplate: Sendable {
         if !text.isEmpty { pieces.append(.source(text)) }
         self.pieces = pieces
         self.options = literal.options
+        self.needsValues = PatternTemplate.needsValues(pieces, literal.options)
         if self.tags.isEmpty { return nil }
     }
 
@@ -44,6 +47,46 @@ struct PatternTemplate: Sendable {
             guard case .tag(let tag) = $0 else { return nil }
             return tag
         }
+    }
+
+    /// Whether the tags stand where nothing can leave them out: in no group, in no alternative, without a quantifier. False where that
+    /// is not seen at a glance.
+    private static func needsValues(_ pieces: [Piece], _ options: PatternOptions) -> Bool {
+        guard options.isDisjoint(with: [.extended, .utf]) else { return false }
+        var depth = 0
+        var isTag = false
+        for piece in pieces {
+            guard case .source(let text) = piece else {
+                if depth > 0 { return false }
+                isTag = true
+                continue
+            }
+            if isTag, let first = text.first, "?*{".utf8.contains(first) { return false }
+            isTag = false
+            var index = 0
+            while index < text.count {
+                switch text[index] {
+                case UInt8(ascii: "\\"):
+                    if text[(index + 1)...].first == UInt8(ascii: "Q") { return false }
+                    index += 1
+                case UInt8(ascii: "["): return false
+                case UInt8(ascii: "|") where depth == 0: return false
+                case UInt8(ascii: "("):
+                    guard PatternTemplate.isPlainGroup(text[(index + 1)...]) else { return false }
+                    depth += 1
+                case UInt8(ascii: ")"): depth -= 1
+                default: break
+                }
+                index += 1
+            }
+        }
+        return true
+    }
+
+    /// Whether a group captures, does not, or looks around: no comment, no flags, no verb.
+    private static func isPlainGroup(_ text: ArraySlice<UInt8>) -> Bool {
+        guard let first = text.first, first != UInt8(ascii: "*") else { return false }
+        return first != UInt8(ascii: "?") || ["?:", "?=", "?!", "?<=", "?<!"].contains { text.starts(with: $0.utf8) }
     }
 
     /// `%{NAME}` or `%{NAME(argument)}`, and where it ends.
