@@ -42,7 +42,9 @@ struct DocumentedRulesTests {
 
     @Test("Lint has nothing against them", arguments: examples)
     private func lint(example: Example) {
-        let said = RuleCompiler().lint([RuleSource(file: "example.cf", text: example.text)])
+        let said = RuleCompiler().lint([RuleSource(file: "example.cf", text: example.text)]) { path in
+            path == "languages" ? RuleSource(file: path, text: "e\nn\n0 en\n") : nil
+        }
         let faults = said.filter { $0.severity != .note }.map(\.description)
         // The tutorial's first rule has a mistake to be found, and adds to it later.
         let isPractice = example.text.contains("LOCAL_NO_RISC") || example.text.contains("stage  LOCAL_NO_RISK")

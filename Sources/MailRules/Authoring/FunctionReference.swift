@@ -20,6 +20,7 @@ package enum FunctionReference {
         "check_dkim_signall": "`check_dkim_adsp('A')`",
         "check_dkim_signsome": "never hits, as in SpamAssassin",
         "check_dkim_verified": "`check_dkim_valid`",
+        "check_language": "by the models in a file `languages` beside the rules",
         "check_shortcircuit": "never hits, as in SpamAssassin",
         "check_uri_detail": "as `uri_detail` rules",
         "short_url": "by how links look",

@@ -7,7 +7,7 @@ extension RuleCompiler {
         for source in sources { lines.add(source) }
         let compilation = self.compile(sources) { path in
             let source = load(path)
-            if let source { lines.add(source) }
+            if let source, !LanguageModels.isFile(path) { lines.add(source) }
             return source
         }
         guard let ruleSet = compilation.ruleSet else { return compilation.problems }

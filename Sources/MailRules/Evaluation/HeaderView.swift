@@ -53,6 +53,7 @@ extension HeaderSelector {
             // Addresses and names are read before encoded words are decoded: those could make commas and brackets.
             let isRaw = self.isRaw || self.extract != .value
             values = subject.fields(named: name).map { (isRaw ? $0.raw : $0.decoded) + [0x0a] }
+            if values.isEmpty, let value = subject.standIn(forField: name) { values = [value] }
         }
         switch self.choice {
         case .every: break

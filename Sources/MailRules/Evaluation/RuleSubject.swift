@@ -86,12 +86,15 @@ package protocol RuleSubject {
     /// The field that has the envelope's sender, if the administrator named one.
     var envelopeSenderField: String? { get }
     var registrars: RegistrarBoundaries { get }
+    /// The languages of the text; nil where nobody told how to tell them.
+    var languages: DetectedLanguages? { get }
 }
 
 extension RuleSubject {
     package var relays: RelayPath { RelayPath() }
     package var envelopeSenderField: String? { nil }
     package var registrars: RegistrarBoundaries { .standard }
+    package var languages: DetectedLanguages? { nil }
 }
 
 extension RuleSubject {
@@ -102,6 +105,7 @@ extension RuleSubject {
 final class MessageSubject: RuleSubject {
     let text: MessageText
     private(set) lazy var relays = self.settings.relays.path(of: self.message, self.envelope)
+    private(set) lazy var languages = self.settings.languages.detect(self.text.body)
     private let envelope: Envelope
     private let settings: FunctionSettings
     /// Decoding is dear, and many rules ask for the same fields.

@@ -25,6 +25,7 @@ enum EvalCatalogue {
         AntiVirusFunctions.all,
         AuthenticationResultsFunctions.all,
         OLEMacroFunctions.all,
+        LanguageFunctions.all,
         NetworkFunctions.all,
         // Never hits, as in SpamAssassin: the report shows a rule of it when a hit has ended evaluation.
         [EvalFunction("check_shortcircuit", plugin: "Shortcircuit") { _ in { _ in false } }],

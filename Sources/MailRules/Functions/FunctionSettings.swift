@@ -22,6 +22,8 @@ package struct FunctionSettings: Sendable {
     let signing: SigningPractices
     /// What is looked into for macros.
     let oleMacro: OLEMacroSettings
+    /// Which languages are welcome, and what they are told by.
+    var languages: LanguageSettings
 
     /// - Parameter problems: what is wrong with settings is added here.
     init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
@@ -40,6 +42,7 @@ package struct FunctionSettings: Sendable {
         self.network = NetworkSettings(settings, problems: &problems)
         self.signing = SigningPractices(settings, problems: &problems)
         self.oleMacro = OLEMacroSettings(settings, problems: &problems)
+        self.languages = LanguageSettings(settings, problems: &problems)
     }
 
     /// Has a message's links told as the files want it; to be done before they are first asked for.

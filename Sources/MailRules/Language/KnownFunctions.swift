@@ -75,7 +75,6 @@ enum KnownFunctions {
     private static let databases = """
         AccessDB: check_access_database
         Phishing: check_phishing
-        TextCat: check_body_8bits check_language
         URILocalBL: check_uri_local_bl
         """
 
@@ -147,6 +146,7 @@ enum KnownFunctions {
             check_for_numeric_helo check_for_sender_no_reverse check_no_relays check_relays_unparseable \
             helo_ip_mismatch
         Shortcircuit: check_shortcircuit
+        TextCat: check_body_8bits check_language
         URIDetail: check_uri_detail
         URIEval: check_for_http_redirector check_https_ip_mismatch check_uri_truncated
         VBounce: check_welcomelist_bounce_relays check_whitelist_bounce_relays have_any_bounce_relays

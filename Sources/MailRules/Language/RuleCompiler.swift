@@ -12,8 +12,8 @@ package struct RuleCompiler: Sendable {
 
     /// Reads the sources in order, those named `*.pre` before all others: they say which plugins the others can ask for. What
     /// stands later replaces what stood earlier.
-    /// - Parameter load: reads a file that another one includes, by a path made relative to the including file's; nil when
-    ///   it cannot be read.
+    /// - Parameter load: reads a file that another one includes, by a path made relative to the including file's, or the
+    ///   language models beside the sources, when a rule needs them; nil when it cannot be read.
     package func compile(_ sources: [RuleSource], load: (String) -> RuleSource? = { _ in nil }) -> RuleCompilation {
         var environment = self.environment
         if sources.contains(where: \.loadsPlugins) { environment.unloadPlugins() }
@@ -21,7 +21,7 @@ package struct RuleCompiler: Sendable {
         for source in sources where source.file.hasSuffix(".pre") { reader.read(source, load: load) }
         for source in sources where !source.file.hasSuffix(".pre") { reader.read(source, load: load) }
         var linker = RuleLinker(reader, scoreSet: self.scoreSet)
-        let ruleSet = linker.link()
+        let ruleSet = linker.link { LanguageModels.file(beside: sources, load: load) }
         let problems = RuleCompiler.sorted(linker.problems)
         let hasErrors = problems.contains { $0.severity == .error }
         return RuleCompilation(ruleSet: hasErrors ? nil : ruleSet, problems: problems, textCases: reader.textCases)

@@ -44,6 +44,7 @@ enum RuleKeywords {
         shortcircuit_min_ham_score shortcircuit_spam_score trusted_networks unblocklist_from unwelcomelist_from
         unwelcomelist_from_rcvd url_shortener url_shortener_get util_rb_2tld util_rb_3tld util_rb_tld welcomelist_from
         welcomelist_from_rcvd welcomelist_subject welcomelist_to welcomelist_uri_host
+        inactive_languages ok_languages textcat_acceptable_score textcat_max_languages textcat_max_ngrams textcat_optimal_ngrams
         """.split(whereSeparator: \.isWhitespace).map(String.init)
     )
 

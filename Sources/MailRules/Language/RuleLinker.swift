@@ -2,10 +2,10 @@ import PatternKit
 
 /// Puts together what the files say about each rule, and checks what can only be checked when all is read.
 struct RuleLinker {
-    private let reader: RuleReader
+    let reader: RuleReader
     private let scoreSet: ScoreSet
-    private(set) var problems: [RuleProblem]
-    private var rules: [Rule] = []
+    var problems: [RuleProblem]
+    private(set) var rules: [Rule] = []
     private var indices: [String: Int] = [:]
     private var order: [Int] = []
     private var references: [Int: [Int?]] = [:]
@@ -29,7 +29,8 @@ struct RuleLinker {
         self.problems = reader.problems
     }
 
-    mutating func link() -> RuleSet {
+    /// - Parameter loadModels: reads the file of language models that belongs to the rules; nil where there is none.
+    mutating func link(loadModels: () -> RuleSource? = { nil }) -> RuleSet {
         self.rules = self.reader.definitions.map(self.rule)
         for (index, rule) in self.rules.enumerated() { self.indices[rule.name] = index }
         self.replaceTags()
@@ -40,7 +41,8 @@ struct RuleLinker {
         self.state = Array(repeating: .new, count: self.rules.count)
         for index in self.rules.indices { self.resolve(index) }
         for index in self.rules.indices { self.visit(index) }
-        let settings = FunctionSettings(self.reader.settings, problems: &self.problems)
+        var settings = FunctionSettings(self.reader.settings, problems: &self.problems)
+        settings.languages.models = self.languageModels(settings.languages, load: loadModels)
         return RuleSet(
             rules: self.rules,
             metaOrder: self.order,
@@ -175,7 +177,7 @@ struct RuleLinker {
         }
     }
 
-    private mutating func report(_ severity: RuleProblem.Severity, _ place: RulePlace, _ message: String, hint: String? = nil) {
+    mutating func report(_ severity: RuleProblem.Severity, _ place: RulePlace, _ message: String, hint: String? = nil) {
         self.problems.append(
             RuleProblem(severity, file: place.file, line: place.line, column: place.column, message: message, hint: hint)
         )
