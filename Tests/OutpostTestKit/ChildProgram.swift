@@ -111,9 +111,12 @@ public final class ChildProgram: Sendable {
 
 /// Bounded waiting for something that another process does.
 public enum Wait {
+    /// By how much all waits are longer: a sanitizer makes programs slow (`scripts/sanitize`).
+    public static let patience = ProcessInfo.processInfo.environment["OUTPOST_TEST_PATIENCE"].flatMap { Int($0) } ?? 1
+
     /// Looks every few milliseconds until the condition holds or the time is over.
     public static func isTrue(within limit: Duration, _ condition: () throws -> Bool) rethrows -> Bool {
-        let end = ContinuousClock.now + limit
+        let end = ContinuousClock.now + limit * self.patience
         while true {
             if try condition() { return true }
             if ContinuousClock.now > end { return false }

@@ -23,7 +23,7 @@ public final class LoopbackSocket: Sendable {
 
     init(adopting descriptor: Int32) {
         self.descriptor = descriptor
-        var limit = timeval(tv_sec: Self.waitSeconds, tv_usec: 0)
+        var limit = timeval(tv_sec: Self.waitSeconds * Wait.patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var one: Int32 = 1

@@ -41,7 +41,9 @@ struct CapturingRule: Sendable {
         let captured = context.facts { _ in CapturedTags() }
         var pattern = self.match.pattern
         if let template {
-            if template.needsValues, !self.match.isNegated, !self.hasText(ofEach: template.tags, captured, context) { return false }
+            if template.needsValues, !self.match.isNegated, !self.hasText(ofEach: template.tags, captured, context) {
+                return false
+            }
             guard let filled = template.pattern({ captured.values(of: $0, context) }) else { return false }
             pattern = filled
         }

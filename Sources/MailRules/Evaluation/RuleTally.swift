@@ -106,7 +106,9 @@ struct RuleTally {
 
     func isOpen(_ rule: Int) -> Bool { self.isOpen[rule] }
 
-    private func bounds(of rule: Int) -> ValueBounds { self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule]) }
+    private func bounds(of rule: Int) -> ValueBounds {
+        self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule])
+    }
 
     /// Of those that are open the one that costs least.
     func cheapestOpen(among rules: [Int], _ costs: [Int]) -> Int? {
