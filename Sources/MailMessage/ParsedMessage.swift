@@ -60,7 +60,10 @@ package final class ParsedMessage: Sendable {
 
     /// The fields of that name in the message's header, in order; letters match in either case.
     package func fields(named name: String) -> [HeaderField] {
-        self.fieldsByName[name] ?? self.fieldsByName[name.lowercased()] ?? []
+        if let found = self.fieldsByName[name] { return found }
+        // Most names that are asked for are in lower case already, and not there.
+        let isLowercase = name.utf8.allSatisfy { $0 < 0x80 && $0.lowercased == $0 }
+        return isLowercase ? [] : self.fieldsByName[name.lowercased()] ?? []
     }
 
     /// The fields of that name in a part's header, in order; letters match in either case.

@@ -24,7 +24,7 @@ struct ReceivedParser {
     /// - Parameter field: what stands behind `Received:`, folding undone or not.
     static func parse(_ field: some Sequence<UInt8>) -> Outcome {
         guard let line = self.line(field) else { return .ignored }
-        var parser = ReceivedParser(matcher: ReceivedMatcher(line))
+        var parser = ReceivedParser(matcher: line)
         return parser.read()
     }
 
@@ -35,7 +35,7 @@ struct ReceivedParser {
     // MARK: - The line
 
     /// On one line with single spaces and without the date; nil when it is none of `from …`.
-    private static func line(_ field: some Sequence<UInt8>) -> [UInt8]? {
+    private static func line(_ field: some Sequence<UInt8>) -> ReceivedMatcher? {
         var line: [UInt8] = []
         for octet in field.prefix(self.maximumLength) {
             if !octet.isSpace {
@@ -54,10 +54,13 @@ struct ReceivedParser {
         var matcher = ReceivedMatcher(line)
         if matcher.find(self.local) != nil { return nil }
         if matcher.matches(self.bare), let name = matcher[.first], !self.isNumberInBrackets(name) { return nil }
-        if let date = matcher.find(self.date, from: self.placeOfDate(line)) { line.removeSubrange(date) }
-        matcher = ReceivedMatcher(line)
-        if let place = matcher.find(self.joinedBy) { line.insert(.space, at: place.lowerBound + 1) }
-        return line
+        // It is the last that stands there.
+        let date = matcher.find(self.date, from: self.placeOfDate(line))
+        matcher = matcher.part(0..<(date?.lowerBound ?? line.count))
+        guard let place = matcher.find(self.joinedBy) else { return matcher }
+        line = matcher.line
+        line.insert(.space, at: place.lowerBound + 1)
+        return ReceivedMatcher(line)
     }
 
     private static let local: ReceivedExpression = [.boundary, "with local for", .boundary]
@@ -109,13 +112,13 @@ struct ReceivedParser {
         let line = self.matcher.line
         let kind: Outcome?
         if line.starts(with: "from ".utf8) {
-            self.matcher = ReceivedMatcher(Array(line.dropFirst(5)))
+            self.matcher = self.matcher.part(5..<line.count)
             kind = self.readFrom()
         } else if line.starts(with: "FROM ".utf8) {
-            self.matcher = ReceivedMatcher(Array(line.dropFirst(5)))
+            self.matcher = self.matcher.part(5..<line.count)
             kind = self.first(of: [ReceivedFormats.simta])
         } else if line.starts(with: "(from ".utf8) {
-            self.matcher = ReceivedMatcher(Array(line.dropFirst(6)))
+            self.matcher = self.matcher.part(6..<line.count)
             kind = self.first(of: ReceivedFormats.parenthesized)
         } else {
             kind = nil

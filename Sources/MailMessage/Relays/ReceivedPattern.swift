@@ -166,9 +166,16 @@ struct ReceivedMatcher {
     private static let maximumSteps = 100_000
 
     init(_ line: [UInt8]) {
-        self.line = line
-        self.pairs = OctetPairs(line)
+        self.init(line, OctetPairs(line))
     }
+
+    private init(_ line: [UInt8], _ pairs: OctetPairs) {
+        self.line = line
+        self.pairs = pairs
+    }
+
+    /// A piece of the line by itself. What the whole lacks the piece lacks, too.
+    func part(_ range: Range<Int>) -> ReceivedMatcher { ReceivedMatcher(Array(self.line[range]), self.pairs) }
 
     subscript(slot: ReceivedPattern.Slot) -> [UInt8]? { self.captures[slot.rawValue].map { Array(self.line[$0]) } }
 

@@ -74,16 +74,16 @@ struct CapturingRule: Sendable {
 
     /// Whether any text has a value of a tag in it, for each tag: a look that spares making a pattern for one message.
     private func hasText(ofEach tags: [String], _ captured: CapturedTags, _ context: EvalContext) -> Bool {
-        let texts: [[UInt8]]
-        switch self.test {
-        case .uri: texts = context.views.links.map(\.bytes)
-        case .body: texts = context.views.body.map(\.bytes)
-        case .rawBody: texts = context.views.rawBody.map(\.bytes)
-        case .header, .mimeHeader, .full, .headerExists, .envelope, .attachment, .meta, .function, .unavailable: return true
-        }
-        return tags.allSatisfy { tag in
+        tags.allSatisfy { tag in
             captured.values(of: tag, context).contains { value in
-                !value.isEmpty && texts.contains { $0.hasCaseless(value) }
+                switch self.test {
+                case _ where value.isEmpty: false
+                case .uri: context.views.links.contains { $0.bytes.hasCaseless(value) }
+                case .body: context.views.body.contains { $0.bytes.hasCaseless(value) }
+                case .rawBody: context.views.rawBody.contains { $0.bytes.hasCaseless(value) }
+                // Few rules: they are searched as they are.
+                case .header, .mimeHeader, .full, .headerExists, .envelope, .attachment, .meta, .function, .unavailable: true
+                }
             }
         }
     }
@@ -188,8 +188,15 @@ extension [UInt8] {
     /// Whether a text stands in it, letters of ASCII in either case.
     fileprivate func hasCaseless(_ text: [UInt8]) -> Bool {
         guard let first = text.first?.lowercased, text.count <= self.count else { return text.isEmpty }
-        return (0...(self.count - text.count)).contains { start in
-            self[start].lowercased == first && text.indices.allSatisfy { self[start + $0].lowercased == text[$0].lowercased }
+        var start = 0
+        while start <= self.count - text.count {
+            if self[start].lowercased == first {
+                var length = 1
+                while length < text.count, self[start + length].lowercased == text[length].lowercased { length += 1 }
+                if length == text.count { return true }
+            }
+            start += 1
         }
+        return false
     }
 }

@@ -7,26 +7,26 @@ extension RuleEvaluator {
     func runHeaders(_ groups: [HeaderGroup], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
         guard !groups.isEmpty else { return true }
         guard budget.look() else { return false }
-        for group in groups {
-            let view = views.header(group.selector)
+        for number in groups.indices {
+            let view = views.header(groups[number].selector)
             if view.exists {
-                for rule in group.presence where !self.tally.isOff(rule) { self.hit(rule, []) }
+                for rule in groups[number].presence where !self.tally.isOff(rule) { self.hit(rule, []) }
             }
-            guard !group.patterns.isEmpty else { continue }
+            let patterns = groups[number].patterns
+            guard let first = patterns.first else { continue }
             let texts = view.exists ? [view.bytes] : []
-            guard self.finder.scan(texts, forGroup: group.patterns.first?.place?.group, budget) else { return false }
-            let candidates = self.finder.candidates(inGroup: group.patterns.first?.place?.group)
-            for place in group.patterns.indices {
-                let isSpared = view.exists && !candidates.contains(group.patterns[place].place)
-                if isSpared, !group.patterns[place].isNegated { continue }
-                let rule = group.patterns[place]
+            guard self.finder.scan(texts, forGroup: first.place?.group, budget) else { return false }
+            let candidates = self.finder.candidates(inGroup: first.place?.group)
+            for rule in patterns {
+                let isSpared = view.exists ? !candidates.contains(rule.place) : !rule.mayMatchUnset
+                if isSpared, !rule.isNegated { continue }
                 guard !self.tally.isOff(rule.index) else { continue }
                 if isSpared {
                     self.noMatch(rule)
                     continue
                 }
                 if self.putOff(rule.index, upTo: rule.maximumHits) { continue }
-                guard self.testHeader(rule, group.selector, view, budget) else { return false }
+                guard self.testHeader(rule, groups[number].selector, view, budget) else { return false }
             }
         }
         return true

@@ -132,8 +132,9 @@ final class MessageSubject: RuleSubject {
     }
 
     func fields(named name: String) -> [SubjectField] {
-        if let known = self.fieldsByName[name] { return known }
         var wanted = self.message.fields(named: name)[...]
+        if wanted.isEmpty { return [] }
+        if let known = self.fieldsByName[name] { return known }
         var fields: [SubjectField] = []
         // Both are in the order of the message.
         for (index, field) in self.message.headerFields.enumerated() {

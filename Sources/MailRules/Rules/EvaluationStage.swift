@@ -125,6 +125,8 @@ final class PatternRule: Sendable {
     let isNegated: Bool
     /// Searched in place of a field that is not there.
     let ifUnset: [UInt8]
+    /// What is searched in place of a field that is not there is long enough for a match.
+    let mayMatchUnset: Bool
     /// Matches that count.
     let maximumHits: Int
     let skipsSubject: Bool
@@ -136,6 +138,7 @@ final class PatternRule: Sendable {
         self.pattern = match.pattern
         self.isNegated = match.isNegated
         self.ifUnset = match.ifUnset
+        self.mayMatchUnset = match.ifUnset.count >= match.pattern.minimumLength
         self.maximumHits = rule.maximumHits
         self.skipsSubject = rule.skipsSubject
         self.place = patternClass.map { groups.add(match.pattern, to: $0) }
