@@ -51,6 +51,12 @@ struct RuleLanguageTests {
             ("header __A From =~ /(?<DOT>.)example/\nheader R Message-ID =~ /shop%{DOT}example/", false),
             ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nfull R /%{FILE}.pdf/", true),
             ("meta R __A\nbody __A /(?<lower>order)/", true),
+            // The text has no such name, and these match all the same but the last.
+            ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nbody R /%{FILE}|customer/", true),
+            ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nbody R /customer(?: of| %{FILE})/", true),
+            ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nbody R /customer%{FILE}? of/", true),
+            ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nbody R /(?x) customer %{FILE} ? \\s of/", true),
+            ("mimeheader __A Content-Type =~ /name=(?<FILE>\\w+)/\nbody R /customer %{FILE}/", false),
         ]
     )
     func captures(rules: String, hits: Bool) throws {
