@@ -41,6 +41,8 @@ package struct PatternError: Error, Hashable, Sendable, CustomStringConvertible 
 package final class Pattern: @unchecked Sendable {
     /// Compiled code; `pcre2_match` takes the machine code of the JIT by itself where there is some.
     let code: OpaquePointer
+    /// Where it pays, where matches may begin; the code then takes a limit of where they may.
+    let opening: PatternOpening?
     /// As it was given.
     package let source: [UInt8]
     package let options: PatternOptions
@@ -55,21 +57,21 @@ package final class Pattern: @unchecked Sendable {
     /// Octets of PCRE2's compiled form, in which counted repeats are written out.
     package let compiledSize: Int
 
-    /// Octets of PCRE2's compiled form from which on it pays to say how matches begin.
-    private static let largeSize = 4_000
-
     /// - Parameter isUsedOnce: for one text, for which machine code would cost more than it spares.
     /// - Throws: what is wrong with the pattern, and where.
     package init(_ source: [UInt8], options: PatternOptions = [], isUsedOnce: Bool = false) throws(PatternError) {
-        var code = try Pattern.compile(source, options)
-        if Pattern.size(of: code) >= Pattern.largeSize, !isUsedOnce, !Pattern.hasKnownStart(code),
-            let opening = PatternOpening(source, options: options),
-            let guarded = try? Pattern.compile(opening.lookahead + source, options)
+        let plain = try Pattern.compile(source, options)
+        // What is told of openings holds for a search that can be ended behind a place.
+        if !isUsedOnce, !Pattern.hasKnownStart(plain), let opening = PatternOpening(source, options: options),
+            let code = try? Pattern.compile(source, options, flags: PCRE2_USE_OFFSET_LIMIT)
         {
-            pcre2_code_free_8(code)
-            code = guarded
+            pcre2_code_free_8(plain)
+            self.code = code
+            self.opening = opening
+        } else {
+            self.code = plain
+            self.opening = nil
         }
-        self.code = code
         self.source = source
         self.options = options
         self.isJITCompiled = !isUsedOnce && pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
@@ -79,12 +81,16 @@ package final class Pattern: @unchecked Sendable {
         self.compiledSize = Pattern.size(of: code)
     }
 
-    private static func compile(_ source: [UInt8], _ options: PatternOptions) throws(PatternError) -> OpaquePointer {
+    private static func compile(
+        _ source: [UInt8],
+        _ options: PatternOptions,
+        flags: UInt32 = 0
+    ) throws(PatternError) -> OpaquePointer {
         var number: Int32 = 0
         var offset = 0
         // PCRE2_NEVER_BACKSLASH_C: \C would read into the middle of a UTF-8 sequence, no rule needs it.
         // PCRE2_DUPNAMES: Perl lets groups share a name.
-        let flags = options.rawValue | PCRE2_NEVER_BACKSLASH_C | PCRE2_DUPNAMES
+        let flags = flags | options.rawValue | PCRE2_NEVER_BACKSLASH_C | PCRE2_DUPNAMES
         guard let code = pcre2_compile_8(source, source.count, flags, &number, &offset, nil) else {
             throw PatternError(code: number, offset: offset, message: Pattern.message(of: number))
         }

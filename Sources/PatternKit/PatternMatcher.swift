@@ -30,9 +30,15 @@ package enum MatchResult: Hashable, Sendable {
 package final class PatternMatcher {
     /// Groups that captures are kept of; a pattern with more still matches.
     private static let maximumPairs: UInt32 = 32
+    /// Places of a text that are tried one by one before the rest is searched as a whole, and steps of backtracking at each: so that a
+    /// text full of places costs little more than the limit of one search.
+    private static let maximumPlaces = 1_000
+    private static let placeMatches: UInt32 = 1_000
 
     private let data: OpaquePointer
     private let context: OpaquePointer
+    /// For a try at one place.
+    private let placeContext: OpaquePointer
     private let stack: OpaquePointer?
     /// Pairs of the vector that the last match has set.
     private var pairs = 0
@@ -40,24 +46,30 @@ package final class PatternMatcher {
     package init(limits: PatternLimits = PatternLimits()) {
         guard
             let data = pcre2_match_data_create_8(PatternMatcher.maximumPairs, nil),
-            let context = pcre2_match_context_create_8(nil)
+            let context = pcre2_match_context_create_8(nil),
+            let placeContext = pcre2_match_context_create_8(nil)
         else {
             preconditionFailure("no memory for a few hundred octets of match data")
         }
         self.data = data
         self.context = context
+        self.placeContext = placeContext
         self.stack = pcre2_jit_stack_create_8(limits.initialStack, limits.maximumStack, nil)
-        pcre2_set_match_limit_8(context, limits.matches)
-        pcre2_set_depth_limit_8(context, limits.depth)
-        pcre2_set_heap_limit_8(context, limits.heap)
-        if let stack = self.stack {
-            pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
+        for context in [context, placeContext] {
+            pcre2_set_match_limit_8(context, limits.matches)
+            pcre2_set_depth_limit_8(context, limits.depth)
+            pcre2_set_heap_limit_8(context, limits.heap)
+            if let stack = self.stack {
+                pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
+            }
         }
+        pcre2_set_match_limit_8(placeContext, min(limits.matches, PatternMatcher.placeMatches))
     }
 
     deinit {
         pcre2_match_data_free_8(self.data)
         pcre2_match_context_free_8(self.context)
+        pcre2_match_context_free_8(self.placeContext)
         if let stack = self.stack { pcre2_jit_stack_free_8(stack) }
     }
 
@@ -67,12 +79,7 @@ package final class PatternMatcher {
         precondition(offset >= 0 && offset <= text.count, "search starts outside of the text")
         guard text.count - offset >= pattern.minimumLength else { return .noMatch }
         let options = notEmpty ? PCRE2_NOTEMPTY_ATSTART : 0
-        let status = text.withUnsafeBufferPointer { buffer -> Int32 in
-            // An empty array may have no address, PCRE2 wants one.
-            withUnsafePointer(to: 0 as UInt8) { empty in
-                pcre2_match_8(pattern.code, buffer.baseAddress ?? empty, buffer.count, offset, options, self.data, self.context)
-            }
-        }
+        let status = text.withUnsafeBufferPointer { self.status(of: pattern, in: $0, from: offset, options) }
         switch status {
         case 0...:
             let vector = pcre2_get_ovector_pointer_8(self.data)
@@ -87,6 +94,36 @@ package final class PatternMatcher {
         default:
             return .failed(status)
         }
+    }
+
+    private func status(
+        of pattern: Pattern,
+        in text: UnsafeBufferPointer<UInt8>,
+        from offset: Int,
+        _ options: UInt32
+    ) -> Int32 {
+        // An empty array may have no address, PCRE2 wants one.
+        guard let octets = text.baseAddress else {
+            return withUnsafePointer(to: 0) { pcre2_match_8(pattern.code, $0, 0, offset, options, self.data, self.context) }
+        }
+        guard let opening = pattern.opening else {
+            return pcre2_match_8(pattern.code, octets, text.count, offset, options, self.data, self.context)
+        }
+        var place = offset
+        for _ in 0..<PatternMatcher.maximumPlaces {
+            guard let next = opening.next(in: text, from: place) else { return PCRE2_ERROR_NOMATCH }
+            pcre2_set_offset_limit_8(self.placeContext, next)
+            let options = next == offset ? options : 0
+            let status = pcre2_match_8(pattern.code, octets, text.count, next, options, self.data, self.placeContext)
+            place = next
+            if status >= 0 { return status }
+            // Whether that place costs too much, the whole search may say.
+            guard status == PCRE2_ERROR_NOMATCH else { break }
+            place += 1
+        }
+        guard place <= text.count else { return PCRE2_ERROR_NOMATCH }
+        let rest = place == offset ? options : 0
+        return pcre2_match_8(pattern.code, octets, text.count, place, rest, self.data, self.context)
     }
 
     /// A group of the last match; nil if it took no part, or there is no such group.

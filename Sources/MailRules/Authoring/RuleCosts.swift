@@ -33,26 +33,26 @@ extension RuleEvaluator {
         for stage in self.plan.stages {
             for group in stage.headers.groups {
                 _ = views.header(group.selector)
-                for rule in group.patterns {
+                for rule in group.patterns.rules {
                     let alone = HeaderGroups(rule, group.selector).groups
                     time(rule.index) { _ = self.runHeaders(alone, views, budget) }
                 }
             }
             for group in stage.mimeHeaders.groups {
-                for rule in group.patterns {
+                for rule in group.patterns.rules {
                     let alone = HeaderGroups(rule, group.selector).groups
                     time(rule.index) { _ = self.runMIMEHeaders(alone, views, budget) }
                 }
             }
             for rule in stage.attachments { time(rule.rule.index) { _ = self.runAttachments([rule], views, budget) } }
             for rule in stage.envelope { time(rule.rule.index) { _ = self.runEnvelope([rule], views, budget) } }
-            for rule in stage.body { time(rule.index) { _ = self.runBody([rule], views, budget) } }
-            for rule in stage.links { time(rule.index) { _ = self.runLinks([rule], views, budget) } }
-            for rule in stage.rawBody { time(rule.index) { _ = self.runRawBody([rule], views, budget) } }
-            for rule in stage.full { time(rule.index) { _ = self.runFull([rule], views, budget) } }
+            for rule in stage.body.rules { time(rule.index) { _ = self.runBody(PatternRules(rule), views, budget) } }
+            for rule in stage.links.rules { time(rule.index) { _ = self.runLinks(PatternRules(rule), views, budget) } }
+            for rule in stage.rawBody.rules { time(rule.index) { _ = self.runRawBody(PatternRules(rule), views, budget) } }
+            for rule in stage.full.rules { time(rule.index) { _ = self.runFull(PatternRules(rule), views, budget) } }
             let functions = [stage.headerFunctions, stage.bodyFunctions, stage.rawBodyFunctions, stage.fullFunctions]
             for function in functions.joined() { time(function.index) { _ = function.test(context) } }
-            for meta in stage.metas { time(meta.index) { _ = self.runMetas([meta], views, context, budget) } }
+            for meta in stage.metas.rules { time(meta.index) { _ = self.runMetas(MetaRules([meta]), views, context, budget) } }
         }
     }
 }

@@ -34,19 +34,14 @@ struct CandidateFinder {
         return true
     }
 
-    /// Which rules of a group, by the numbers of their patterns, may match any of the texts that were scanned; the others need not
-    /// be looked at.
+    /// Which patterns of a group, by number, may match any of the texts that were scanned; the others need not be looked at.
     func candidates(inGroup group: Int?) -> Candidates { Candidates(mayMatch: group.flatMap { self.tables[$0]?.mayMatch }) }
 
     struct Candidates {
         /// nil: nothing is known.
         fileprivate let mayMatch: [Bool]?
 
-        /// - Parameter place: of a pattern of the group.
-        func contains(_ place: PatternPlace?) -> Bool {
-            guard let mayMatch, let place else { return true }
-            return mayMatch[place.number]
-        }
+        func contains(_ number: Int) -> Bool { self.mayMatch.map { $0[number] } ?? true }
     }
 
     /// Among the texts that were scanned for the rule's group, the numbers of those that its pattern may match; nil for all.

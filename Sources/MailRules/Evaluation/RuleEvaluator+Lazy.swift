@@ -28,21 +28,22 @@ extension RuleEvaluator {
     /// Works out what a meta asks for, as far as that can still change its value.
     /// - Returns: its value; nil if the time was up.
     func settledValue(of meta: MetaRule, _ views: MessageViews, _ context: EvalContext?, _ budget: EvaluationBudget) -> Double? {
+        let conditions = self.plan.lazy.conditions
         // What is known costs nothing, and decides most.
-        guard self.tally.mayHold(self.plan.lazy.conditions[meta.index]) else { return 0 }
-        for condition in self.plan.lazy.conditions[meta.index] where self.tally.isOpen(condition.rule) {
-            guard self.settle(condition.rule, views, context, budget) else { return nil }
-            guard self.tally.mayHold(condition) else { return 0 }
+        guard self.tally.mayHold(conditions, of: meta.index) else { return 0 }
+        for place in conditions.indices(of: meta.index) where self.tally.isOpen(conditions[place].rule) {
+            guard self.settle(conditions[place].rule, views, context, budget) else { return nil }
+            guard self.tally.mayHold(conditions[place]) else { return 0 }
         }
         // Each look at the bounds costs as much as some settled rules: with many open ones it is worth it now and then.
         var settled = 0
         var nextLook = 0
-        while let next = self.tally.cheapestOpen(among: meta.targets, self.plan.lazy.costs) {
+        for place in self.plan.lazy.targets.indices(of: meta.index) where self.tally.isOpen(self.plan.lazy.targets[place]) {
             if settled == nextLook {
                 if let value = self.tally.bounds(of: meta, stack: &self.boundsStack).exactValue { return value }
                 nextLook = max(1, 2 * settled)
             }
-            guard self.settle(next, views, context, budget) else { return nil }
+            guard self.settle(self.plan.lazy.targets[place], views, context, budget) else { return nil }
             settled += 1
         }
         return self.tally.value(of: meta, stack: &self.stack)

@@ -1,19 +1,20 @@
 /// Rules that are made of other rules.
 extension RuleEvaluator {
     /// - Returns: false if the time was up before all were run.
-    func runMetas(_ metas: [MetaRule], _ views: MessageViews, _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
-        for place in metas.indices {
+    func runMetas(_ metas: MetaRules, _ views: MessageViews, _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
+        for (place, index) in metas.indices.enumerated() {
             // So are most.
-            if metas[place].needsHit, !self.tally.isConcerned(metas[place].index) { continue }
-            let index = metas[place].index
+            if metas.needsHit[place], !self.tally.isConcerned(index) { continue }
             guard !self.tally.isOff(index) else { continue }
             guard budget.spend(0) else { return false }
             if self.isLazy {
                 // Of the rest most.
-                if self.plan.lazy.doubtful[index].isEmpty, !self.tally.mayHold(self.plan.lazy.conditions[index]) { continue }
+                if self.plan.lazy.doubtful.indices(of: index).isEmpty, !self.tally.mayHold(self.plan.lazy.conditions, of: index) {
+                    continue
+                }
                 if self.putOff(index, upTo: .max) { continue }
             }
-            guard self.workOut(metas[place], views, context, budget) else { return false }
+            guard self.workOut(metas.rules[place], views, context, budget) else { return false }
         }
         return true
     }
@@ -21,8 +22,8 @@ extension RuleEvaluator {
     /// Finds a meta's value, and counts it.
     /// - Returns: false if the time was up.
     func workOut(_ meta: MetaRule, _ views: MessageViews, _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
-        for target in self.plan.lazy.doubtful[meta.index] {
-            guard self.settle(target, views, context, budget) else { return false }
+        for place in self.plan.lazy.doubtful.indices(of: meta.index) {
+            guard self.settle(self.plan.lazy.doubtful[place], views, context, budget) else { return false }
         }
         guard !self.tally.hasUnknown(among: meta.targets) else {
             self.tally.setUnknown(meta.index)

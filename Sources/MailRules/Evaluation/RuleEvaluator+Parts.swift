@@ -10,8 +10,8 @@ extension RuleEvaluator {
         for group in groups {
             let texts = views.partHeaders.map { group.selector.text(of: $0) }
             let scanned = texts.lazy.map { $0 ?? [] }
-            guard self.finder.scan(scanned, forGroup: group.patterns.first?.place?.group, budget) else { return false }
-            for rule in group.patterns where !self.tally.isOff(rule.index) {
+            guard self.finder.scan(scanned, forGroup: group.patterns.group, budget) else { return false }
+            for rule in group.patterns.rules where !self.tally.isOff(rule.index) {
                 guard self.testMIMEHeader(rule, texts, views, budget) else { return false }
             }
         }

@@ -12,24 +12,42 @@ extension RuleEvaluator {
             if view.exists {
                 for rule in groups[number].presence where !self.tally.isOff(rule) { self.hit(rule, []) }
             }
-            let patterns = groups[number].patterns
-            guard let first = patterns.first else { continue }
-            let texts = view.exists ? [view.bytes] : []
-            guard self.finder.scan(texts, forGroup: first.place?.group, budget) else { return false }
-            let candidates = self.finder.candidates(inGroup: first.place?.group)
-            for rule in patterns {
-                let isSpared = view.exists ? !candidates.contains(rule.place) : !rule.mayMatchUnset
-                if isSpared, !rule.isNegated { continue }
-                guard !self.tally.isOff(rule.index) else { continue }
-                if isSpared {
+            guard !groups[number].patterns.rules.isEmpty else { continue }
+            guard self.run(groups[number].patterns, groups[number].selector, view, budget) else { return false }
+        }
+        return true
+    }
+
+    private func run(_ patterns: PatternRules, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool
+    {
+        guard self.finder.scan(view.exists ? [view.bytes] : [], forGroup: patterns.group, budget) else { return false }
+        guard view.exists else {
+            for index in patterns.withoutText {
+                let rule = patterns.rules[index]
+                if rule.mayMatchUnset {
+                    guard self.runHeader(rule, selector, view, budget) else { return false }
+                } else if !self.tally.isOff(rule.index) {
                     self.noMatch(rule)
-                    continue
                 }
-                if self.putOff(rule.index, upTo: rule.maximumHits) { continue }
-                guard self.testHeader(rule, groups[number].selector, view, budget) else { return false }
+            }
+            return true
+        }
+        let candidates = self.finder.candidates(inGroup: patterns.group)
+        for (index, number) in patterns.numbers.enumerated() {
+            if candidates.contains(number) {
+                guard self.runHeader(patterns.rules[index], selector, view, budget) else { return false }
+            } else if patterns.isNegated[index], !self.tally.isOff(patterns.rules[index].index) {
+                self.noMatch(patterns.rules[index])
             }
         }
         return true
+    }
+
+    private func runHeader(_ rule: PatternRule, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget)
+        -> Bool
+    {
+        if self.tally.isOff(rule.index) || self.putOff(rule.index, upTo: rule.maximumHits) { return true }
+        return self.testHeader(rule, selector, view, budget)
     }
 
     func testHeader(_ rule: PatternRule, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool {
@@ -41,13 +59,13 @@ extension RuleEvaluator {
         return true
     }
 
-    func runBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard let first = rules.first else { return true }
+    func runBody(_ rules: PatternRules, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        guard !rules.rules.isEmpty else { return true }
         let segments = views.body
-        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: rules.group, budget) else {
             return false
         }
-        return self.candidates(among: rules).allSatisfy { self.searchBody($0, views, budget) }
+        return self.allCandidates(of: rules) { self.searchBody($0, views, budget) }
     }
 
     func searchBody(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
@@ -57,13 +75,13 @@ extension RuleEvaluator {
         return self.search(rule, count: segments.count, from: start, budget, at: { .body($0, $1) }) { segments[$0].bytes }
     }
 
-    func runRawBody(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard let first = rules.first else { return true }
+    func runRawBody(_ rules: PatternRules, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        guard !rules.rules.isEmpty else { return true }
         let segments = views.rawBody
-        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: first.place?.group, budget) else {
+        guard budget.look(), self.finder.scan(segments.lazy.map(\.bytes), forGroup: rules.group, budget) else {
             return false
         }
-        return self.candidates(among: rules).allSatisfy { self.searchRawBody($0, views, budget) }
+        return self.allCandidates(of: rules) { self.searchRawBody($0, views, budget) }
     }
 
     func searchRawBody(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
@@ -71,11 +89,11 @@ extension RuleEvaluator {
         return self.search(rule, count: segments.count, budget, at: { .rawBody($0, $1) }) { segments[$0].bytes }
     }
 
-    func runLinks(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard let first = rules.first else { return true }
+    func runLinks(_ rules: PatternRules, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        guard !rules.rules.isEmpty else { return true }
         let links = views.links
-        guard budget.look(), self.finder.scan(links.lazy.map(\.bytes), forGroup: first.place?.group, budget) else { return false }
-        return self.candidates(among: rules).allSatisfy { self.searchLinks($0, views, budget) }
+        guard budget.look(), self.finder.scan(links.lazy.map(\.bytes), forGroup: rules.group, budget) else { return false }
+        return self.allCandidates(of: rules) { self.searchLinks($0, views, budget) }
     }
 
     func searchLinks(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
@@ -83,11 +101,11 @@ extension RuleEvaluator {
         return self.search(rule, count: links.count, budget, at: { number, _ in .link(number) }) { links[$0].bytes }
     }
 
-    func runFull(_ rules: [PatternRule], _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
-        guard let first = rules.first else { return true }
+    func runFull(_ rules: PatternRules, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
+        guard !rules.rules.isEmpty else { return true }
         let text = views.full
-        guard budget.look(), self.finder.scan([text], forGroup: first.place?.group, budget) else { return false }
-        return self.candidates(among: rules).allSatisfy { self.searchFull($0, views, budget) }
+        guard budget.look(), self.finder.scan([text], forGroup: rules.group, budget) else { return false }
+        return self.allCandidates(of: rules) { self.searchFull($0, views, budget) }
     }
 
     func searchFull(_ rule: PatternRule, _ views: MessageViews, _ budget: EvaluationBudget) -> Bool {
@@ -95,13 +113,16 @@ extension RuleEvaluator {
         return self.search(rule, count: 1, budget, at: { _, range in .full(range) }) { _ in text }
     }
 
-    /// The rules, all of one group, that may match one of the texts that were scanned, without those that are put off.
-    private func candidates(among rules: [PatternRule]) -> some Sequence<PatternRule> {
-        let candidates = self.finder.candidates(inGroup: rules.first?.place?.group)
-        return rules.indices.lazy
-            .filter { candidates.contains(rules[$0].place) && !self.tally.isOff(rules[$0].index) }
-            .map { rules[$0] }
-            .filter { !self.putOff($0.index, upTo: $0.maximumHits) }
+    /// Calls `search` with each rule that may match one of the texts that were scanned, without those that are put off.
+    /// - Returns: false if the time was up.
+    private func allCandidates(of rules: PatternRules, _ search: (PatternRule) -> Bool) -> Bool {
+        let candidates = self.finder.candidates(inGroup: rules.group)
+        for (index, number) in rules.numbers.enumerated() where candidates.contains(number) {
+            let rule = rules.rules[index]
+            if self.tally.isOff(rule.index) || self.putOff(rule.index, upTo: rule.maximumHits) { continue }
+            guard search(rule) else { return false }
+        }
+        return true
     }
 
     // MARK: - One rule
@@ -165,7 +186,11 @@ extension RuleEvaluator {
                 self.suspend(rule.index)
                 return false
             case .match(let range):
-                self.hit(rule.index, self.tally.hasRoom(forPlaceOf: rule.index) ? [place(range)] : [])
+                if self.tally.hasRoom(forPlaceOf: rule.index) {
+                    self.hit(rule.index, [place(range)])
+                } else {
+                    self.hitAgain(rule.index)
+                }
                 if self.isDone(rule) { return false }
                 offset = max(range.upperBound, offset)
                 notEmpty = range.isEmpty

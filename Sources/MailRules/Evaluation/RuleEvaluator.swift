@@ -13,7 +13,7 @@ package final class RuleEvaluator {
     let plan: EvaluationPlan
     let matcher: PatternMatcher
     var finder: CandidateFinder
-    var tally: RuleTally
+    let tally: RuleTally
     var earlyEnd: EarlyEnd?
     /// What the rule that ended evaluation adds to the score.
     var shortcircuitScore = 0.0
@@ -29,7 +29,7 @@ package final class RuleEvaluator {
         self.plan = ruleSet.plan
         self.matcher = PatternMatcher(limits: limits)
         self.finder = CandidateFinder(RulePrefilters(), groups: ruleSet.patternGroups)
-        self.tally = RuleTally(askers: ruleSet.plan.askers)
+        self.tally = RuleTally(ruleCount: ruleSet.plan.traits.count, askers: ruleSet.plan.askers)
     }
 
     /// Takes prefilters into use, which change how fast rules are run and not what they find.
@@ -181,6 +181,12 @@ package final class RuleEvaluator {
         }
         let adds = traits.isLive && !traits.isSubrule && (traits.scoresEachMatch || self.tally.values[rule] == 0)
         self.tally.add(rule, value: value, score: adds ? traits.score : 0, places: places)
+    }
+
+    /// Counts another hit of a rule of which enough is told: rules that count letters have hundreds.
+    func hitAgain(_ rule: Int) {
+        // What scores nothing more ends nothing, either.
+        if self.plan.traits[rule].isSubrule { self.tally.count(rule) } else { self.hit(rule, []) }
     }
 
     /// A rule that blew its limits is left out of this message, alone.

@@ -1,5 +1,7 @@
 /// What one message's evaluation has found so far, rule by rule. Its memory is kept from message to message.
-struct RuleTally {
+///
+/// A class: asked some thousand times a message, and a copy for a question would retain each of its lists.
+final class RuleTally {
     /// Of every rule: how often it hit; for a meta what its expression gave.
     private(set) var values: [Double]
     /// Rules that hit, in the order of their first hits.
@@ -22,32 +24,31 @@ struct RuleTally {
     /// By rule.
     private var places: [[MatchPlace]]
     /// For each rule, the metas that ask for it.
-    private let askers: [[Int]]
+    private let askers: Rows<Int>
 
     /// Places of one hit that are told; the first ones say what a reader wants to know.
     static let maximumPlaces = 5
 
     /// - Parameter askers: for each rule, the metas that ask for it.
-    init(askers: [[Int]]) {
+    init(ruleCount: Int, askers: Rows<Int>) {
         self.askers = askers
-        self.values = Array(repeating: 0, count: askers.count)
-        self.isOff = Array(repeating: false, count: askers.count)
-        self.isUnknown = Array(repeating: false, count: askers.count)
-        self.isConcerned = Array(repeating: false, count: askers.count)
-        self.isOpen = Array(repeating: false, count: askers.count)
-        self.bounds = Array(repeating: .unbounded, count: askers.count)
-        self.places = Array(repeating: [], count: askers.count)
+        self.values = Array(repeating: 0, count: ruleCount)
+        self.isOff = Array(repeating: false, count: ruleCount)
+        self.isUnknown = Array(repeating: false, count: ruleCount)
+        self.isConcerned = Array(repeating: false, count: ruleCount)
+        self.isOpen = Array(repeating: false, count: ruleCount)
+        self.bounds = Array(repeating: .unbounded, count: ruleCount)
+        self.places = Array(repeating: [], count: ruleCount)
     }
 
-    mutating func reset() {
+    func reset() {
         for rule in self.hits { self.places[rule].removeAll(keepingCapacity: true) }
-        for index in self.values.indices {
-            self.values[index] = 0
-            self.isOff[index] = false
-            self.isUnknown[index] = false
-            self.isConcerned[index] = false
-            self.isOpen[index] = false
-        }
+        // Each list by itself, which is one sweep over memory.
+        for index in self.values.indices { self.values[index] = 0 }
+        for index in self.isOff.indices { self.isOff[index] = false }
+        for index in self.isUnknown.indices { self.isUnknown[index] = false }
+        for index in self.isConcerned.indices { self.isConcerned[index] = false }
+        for index in self.isOpen.indices { self.isOpen[index] = false }
         self.hasUnknown = false
         self.hits.removeAll(keepingCapacity: true)
         self.suspended.removeAll(keepingCapacity: true)
@@ -56,13 +57,13 @@ struct RuleTally {
 
     func isOff(_ rule: Int) -> Bool { self.isOff[rule] }
 
-    mutating func turnOff(_ rule: Int) { self.isOff[rule] = true }
+    func turnOff(_ rule: Int) { self.isOff[rule] = true }
 
     /// Counts hits of a rule.
-    mutating func add(_ rule: Int, value: Double, score: Double, places: [MatchPlace]) {
+    func add(_ rule: Int, value: Double, score: Double, places: [MatchPlace]) {
         if self.values[rule] == 0 {
             self.hits.append(rule)
-            for meta in self.askers[rule] { self.isConcerned[meta] = true }
+            self.concern(rule)
         }
         self.values[rule] += value
         self.score += score
@@ -71,12 +72,15 @@ struct RuleTally {
         if room > 0 { self.places[rule] += places.prefix(room) }
     }
 
+    /// Counts another hit of a rule, which neither scores nor is told.
+    func count(_ rule: Int) { self.values[rule] += 1 }
+
     /// Whether the place of another hit would be told.
     func hasRoom(forPlaceOf rule: Int) -> Bool { self.places[rule].count < RuleTally.maximumPlaces }
 
     /// Leaves a rule alone for the rest of the message; what it found so far does not count.
     /// - Parameter score: what its hits have added to the score.
-    mutating func suspend(_ rule: Int, score: Double) {
+    func suspend(_ rule: Int, score: Double) {
         self.isOff[rule] = true
         self.suspended.append(rule)
         guard self.values[rule] != 0 else { return }
@@ -86,23 +90,28 @@ struct RuleTally {
         self.places[rule] = []
     }
 
-    mutating func setUnknown(_ rule: Int) {
+    func setUnknown(_ rule: Int) {
         self.isUnknown[rule] = true
         self.hasUnknown = true
-        for meta in self.askers[rule] { self.isConcerned[meta] = true }
+        self.concern(rule)
+    }
+
+    /// Of those who ask for the rule.
+    private func concern(_ rule: Int) {
+        for place in self.askers.indices(of: rule) { self.isConcerned[self.askers[place]] = true }
     }
 
     /// Whether a rule that the meta asks for has hit, may hit, or is a meta of unknown value; else the meta is what it is without hits.
     func isConcerned(_ meta: Int) -> Bool { self.isConcerned[meta] }
 
     /// Leaves a rule for later.
-    mutating func leaveOpen(_ rule: Int, _ bounds: ValueBounds) {
+    func leaveOpen(_ rule: Int, _ bounds: ValueBounds) {
         self.isOpen[rule] = true
         self.bounds[rule] = bounds
-        for meta in self.askers[rule] { self.isConcerned[meta] = true }
+        self.concern(rule)
     }
 
-    mutating func close(_ rule: Int) { self.isOpen[rule] = false }
+    func close(_ rule: Int) { self.isOpen[rule] = false }
 
     func isOpen(_ rule: Int) -> Bool { self.isOpen[rule] }
 
@@ -110,23 +119,14 @@ struct RuleTally {
         self.isOpen[rule] ? self.bounds[rule] : ValueBounds(exactly: self.values[rule])
     }
 
-    /// Of those that are open the one that costs least.
-    func cheapestOpen(among rules: [Int], _ costs: [Int]) -> Int? {
-        var best: Int?
-        for rule in rules where self.isOpen[rule] && best.map({ costs[rule] < costs[$0] }) ?? true { best = rule }
-        return best
-    }
-
     /// The value of a meta's expression, where nothing that it asks for is open.
     func value(of meta: MetaRule, stack: inout [Double]) -> Double {
-        meta.expression.evaluate(stack: &stack) { name in meta.references[name].map { self.values[$0] } ?? 0 }
+        meta.expression.evaluate(stack: &stack) { self.values[$0] }
     }
 
     /// Between which numbers the value of a meta's expression lies, whatever is open.
     func bounds(of meta: MetaRule, stack: inout [ValueBounds]) -> ValueBounds {
-        meta.expression.bounds(stack: &stack) { name in
-            meta.references[name].map { self.bounds(of: $0) } ?? ValueBounds(exactly: 0)
-        }
+        meta.expression.bounds(stack: &stack) { self.bounds(of: $0) }
     }
 
     /// Whether a condition is met, or not known yet.
@@ -134,7 +134,11 @@ struct RuleTally {
         self.isOpen[condition.rule] || (self.values[condition.rule] != 0) == condition.mustHit
     }
 
-    func mayHold(_ conditions: [MetaCondition]) -> Bool { conditions.allSatisfy { self.mayHold($0) } }
+    /// The same for all that a meta needs.
+    func mayHold(_ conditions: Rows<MetaCondition>, of meta: Int) -> Bool {
+        for place in conditions.indices(of: meta) where !self.mayHold(conditions[place]) { return false }
+        return true
+    }
 
     func hasUnknown(among rules: [Int]) -> Bool { self.hasUnknown && rules.contains { self.isUnknown[$0] } }
 

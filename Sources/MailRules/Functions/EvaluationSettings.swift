@@ -7,8 +7,7 @@ package struct EvaluationSettings: Sendable {
     package private(set) var requiredScore = 5.0
     /// How much text the views hold (`body_part_scan_size`, `rawbody_part_scan_size`).
     package private(set) var textLimits = TextLimits()
-    /// Patterns whose first group is where a redirector leads (`redirector_pattern`).
-    private(set) var redirectors: [Pattern] = []
+    private(set) var redirectors = Redirectors()
     /// Domains of signatures count as links (`parse_dkim_uris`).
     private(set) var includesSigners = true
 
@@ -17,26 +16,12 @@ package struct EvaluationSettings: Sendable {
         let limits = TextLimits()
         self.textLimits.bodyPart = Self.size("body_part_scan_size", settings, &problems) ?? limits.bodyPart
         self.textLimits.rawBodyPart = Self.size("rawbody_part_scan_size", settings, &problems) ?? limits.rawBodyPart
-        self.redirectors = settings.lines(of: "redirector_pattern").compactMap { Self.pattern($0, &problems) }
+        self.redirectors = Redirectors(settings.lines(of: "redirector_pattern").compactMap { Self.pattern($0, &problems) })
         if let text = settings.last("parse_dkim_uris")?.text.lowercased() { self.includesSigners = text != "0" && text != "no" }
         if let line = settings.last("normalize_charset"), line.text == "0" || line.text.lowercased() == "no" {
             problems.append(
                 Self.problem(.warning, line, "text is in UTF-8 here, whatever this says", hint: "remove 'normalize_charset 0'")
             )
-        }
-    }
-
-    /// Where a redirector leads that a URI names; nil if it is none.
-    func redirection(_ matcher: PatternMatcher) -> (([UInt8]) -> [UInt8]?)? {
-        guard !self.redirectors.isEmpty else { return nil }
-        let redirectors = self.redirectors
-        return { uri in
-            for pattern in redirectors {
-                guard case .match = matcher.search(pattern, in: uri), let target = matcher.capture(1) else { continue }
-                // What has no dot is no host.
-                if uri[target].contains(UInt8(ascii: ".")) { return Array(uri[target]) }
-            }
-            return nil
         }
     }
 

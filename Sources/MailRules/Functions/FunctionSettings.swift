@@ -48,7 +48,7 @@ package struct FunctionSettings: Sendable {
     /// Has a message's links told as the files want it; to be done before they are first asked for.
     func prepare(_ text: MessageText, _ matcher: PatternMatcher) {
         text.linkReading.boundaries = self.registrars
-        text.linkReading.redirection = self.evaluation.redirection(matcher)
+        text.linkReading.redirection = self.evaluation.redirectors.target(matcher)
         text.linkReading.includesSigners = self.evaluation.includesSigners
     }
 

@@ -77,6 +77,17 @@ package struct MetaExpression: Sendable {
         self.globs = []
     }
 
+    /// The same with indices of rules in place of those in `names`.
+    /// - Parameter references: for each name the rule, or nil for one that counts as 0.
+    func resolved(_ references: [Int?]) -> MetaExpression {
+        var result = self
+        result.steps = self.steps.map { step in
+            guard case .rule(let name) = step else { return step }
+            return references[name].map { .rule($0) } ?? .number(0)
+        }
+        return result
+    }
+
     /// The value, given those of the rules.
     /// - Parameters:
     ///   - stack: working memory, emptied first; kept by the caller to spare an allocation.

@@ -10,7 +10,7 @@ struct EvaluationPlan: Sendable {
     /// By the rule's index in the rule set.
     let traits: [RuleTraits]
     /// By the rule's index in the rule set: the metas that ask for it.
-    let askers: [[Int]]
+    let askers: Rows<Int>
     /// By the rule's index in the rule set; nil for what is no meta, or one that is never worked out.
     let metas: [MetaRule?]
     let lazy: LazyPlan
@@ -28,7 +28,7 @@ struct EvaluationPlan: Sendable {
         }
         var order = MetaOrder(rules: rules, priorities: priorities, references: references)
         for index in metaOrder { order.place(index) }
-        for (priority, metas) in order.metas { builders[priority, default: EvaluationStage()].metas += metas }
+        for (priority, metas) in order.metas { builders[priority, default: EvaluationStage()].metas = MetaRules(metas) }
         var stages = builders.sorted { $0.key < $1.key }.map(\.value)
         var lowest = 0.0
         for index in stages.indices.reversed() { lowest = stages[index].countScores(rules, behind: lowest) }
@@ -37,16 +37,16 @@ struct EvaluationPlan: Sendable {
         self.traits = rules.map(RuleTraits.init)
         self.askers = EvaluationPlan.askers(stages, ruleCount: rules.count)
         var metas = [MetaRule?](repeating: nil, count: rules.count)
-        for meta in stages.flatMap(\.metas) { metas[meta.index] = meta }
+        for meta in stages.flatMap(\.metas.rules) { metas[meta.index] = meta }
         self.metas = metas
         self.lazy = LazyPlan(stages, rules: rules, shortcircuit: shortcircuit)
         self.shortcircuit = shortcircuit
     }
 
-    private static func askers(_ stages: [EvaluationStage], ruleCount: Int) -> [[Int]] {
+    private static func askers(_ stages: [EvaluationStage], ruleCount: Int) -> Rows<Int> {
         var askers = Array(repeating: [Int](), count: ruleCount)
-        for meta in stages.flatMap(\.metas) { for target in Set(meta.targets) { askers[target].append(meta.index) } }
-        return askers
+        for meta in stages.flatMap(\.metas.rules) { for target in Set(meta.targets) { askers[target].append(meta.index) } }
+        return Rows(askers)
     }
 
     /// A rule that a meta of lower priority asks for runs with that meta. SpamAssassin's defaults: 0, and -100 for rules that

@@ -24,15 +24,15 @@ struct EvaluationStage: Sendable {
     private(set) var envelope: [(field: EnvelopeField, rule: PatternRule)] = []
     private(set) var headers = HeaderGroups()
     private(set) var headerFunctions: [FunctionRule] = []
-    private(set) var body: [PatternRule] = []
-    private(set) var links: [PatternRule] = []
+    private(set) var body = PatternRules()
+    private(set) var links = PatternRules()
     private(set) var bodyFunctions: [FunctionRule] = []
-    private(set) var rawBody: [PatternRule] = []
+    private(set) var rawBody = PatternRules()
     private(set) var rawBodyFunctions: [FunctionRule] = []
-    private(set) var full: [PatternRule] = []
+    private(set) var full = PatternRules()
     private(set) var fullFunctions: [FunctionRule] = []
     /// Metas of any priority whose rules are all run when this stage ends, each behind those that it asks for.
-    var metas: [MetaRule] = []
+    var metas = MetaRules()
 
     /// For each step, by how much all that comes behind it can lower the score.
     private var lowestScores: [Double] = []
@@ -54,19 +54,19 @@ struct EvaluationStage: Sendable {
 
     private func rules(of step: Step) -> [Int] {
         switch step {
-        case .mimeHeaders: self.mimeHeaders.groups.flatMap { $0.patterns.map(\.index) }
+        case .mimeHeaders: self.mimeHeaders.groups.flatMap { $0.patterns.rules.map(\.index) }
         case .attachments: self.attachments.map(\.rule.index)
         case .envelope: self.envelope.map(\.rule.index)
-        case .headers: self.headers.groups.flatMap { $0.patterns.map(\.index) + $0.presence }
+        case .headers: self.headers.groups.flatMap { $0.patterns.rules.map(\.index) + $0.presence }
         case .headerFunctions: self.headerFunctions.map(\.index)
-        case .body: self.body.map(\.index)
-        case .links: self.links.map(\.index)
+        case .body: self.body.rules.map(\.index)
+        case .links: self.links.rules.map(\.index)
         case .bodyFunctions: self.bodyFunctions.map(\.index)
-        case .rawBody: self.rawBody.map(\.index)
+        case .rawBody: self.rawBody.rules.map(\.index)
         case .rawBodyFunctions: self.rawBodyFunctions.map(\.index)
-        case .full: self.full.map(\.index)
+        case .full: self.full.rules.map(\.index)
         case .fullFunctions: self.fullFunctions.map(\.index)
-        case .metas: self.metas.map(\.index)
+        case .metas: self.metas.indices
         }
     }
 
@@ -145,6 +145,34 @@ final class PatternRule: Sendable {
     }
 }
 
+/// Rules whose patterns are looked for together. Which of them a text may match is seen without a look at the rules themselves: they
+/// are many, and most match no text.
+struct PatternRules: Sendable {
+    private(set) var rules: [PatternRule] = []
+    /// By rule: the number of its pattern among those that are looked for together.
+    private(set) var numbers: [Int] = []
+    /// Rules that may hit where there is no text at all, in order.
+    private(set) var withoutText: [Int] = []
+    /// By rule: whether it hits where its pattern does not match.
+    private(set) var isNegated: [Bool] = []
+
+    /// The patterns, by their place in the rule set; nil for rules that are searched by themselves.
+    var group: Int? { self.rules.first?.place?.group }
+
+    mutating func append(_ rule: PatternRule) {
+        if rule.isNegated || rule.mayMatchUnset { self.withoutText.append(self.rules.count) }
+        self.rules.append(rule)
+        self.numbers.append(rule.place?.number ?? 0)
+        self.isNegated.append(rule.isNegated)
+    }
+
+    init() {}
+
+    init(_ rule: PatternRule) {
+        self.append(rule)
+    }
+}
+
 /// A function that is called for one rule.
 struct FunctionRule: Sendable {
     let index: Int
@@ -155,7 +183,7 @@ struct FunctionRule: Sendable {
 /// Rules that look at the same header text.
 struct HeaderGroup: Sendable {
     let selector: HeaderSelector
-    fileprivate(set) var patterns: [PatternRule] = []
+    fileprivate(set) var patterns = PatternRules()
     /// Rules that only ask whether there is such a field.
     fileprivate(set) var presence: [Int] = []
 }

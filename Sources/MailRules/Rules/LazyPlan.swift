@@ -36,41 +36,46 @@ struct LazyPlan: Sendable {
     private(set) var costs: [Int]
     /// By meta: rules that it asks for whose value may turn out to be unknown (see `MetaOrder`). They are worked out first, since the
     /// meta is unknown with them whatever the others say.
-    private(set) var doubtful: [[Int]]
+    private(set) var doubtful = Rows<Int>([])
     /// By meta: what must be so for it to hit, that which costs least first.
-    private(set) var conditions: [[MetaCondition]]
+    private(set) var conditions = Rows<MetaCondition>([])
+    /// By meta: the rules that it asks for, that which costs least first.
+    private(set) var targets = Rows<Int>([])
 
     init(_ stages: [EvaluationStage], rules: [Rule], shortcircuit: ShortcircuitScores) {
         self.tests = Array(repeating: nil, count: rules.count)
         self.isLazy = Array(repeating: false, count: rules.count)
         self.costs = Array(repeating: 0, count: rules.count)
-        self.doubtful = Array(repeating: [], count: rules.count)
-        self.conditions = Array(repeating: [], count: rules.count)
+        var doubtful = Array(repeating: [Int](), count: rules.count)
+        var conditions = Array(repeating: [MetaCondition](), count: rules.count)
+        var targets = Array(repeating: [Int](), count: rules.count)
+        defer {
+            self.doubtful = Rows(doubtful)
+            self.conditions = Rows(conditions)
+            self.targets = Rows(targets)
+        }
         // Where the next hit may end evaluation by the score, each must come in its turn.
         if shortcircuit.mayEnd { return }
         for stage in stages {
             for group in stage.headers.groups {
-                for rule in group.patterns { self.add(rule.index, .header(group.selector, rule), rules) }
+                for rule in group.patterns.rules { self.add(rule.index, .header(group.selector, rule), rules) }
             }
-            for rule in stage.body { self.add(rule.index, .body(rule), rules) }
-            for rule in stage.links { self.add(rule.index, .links(rule), rules) }
-            for rule in stage.rawBody { self.add(rule.index, .rawBody(rule), rules) }
-            for rule in stage.full { self.add(rule.index, .full(rule), rules) }
+            for rule in stage.body.rules { self.add(rule.index, .body(rule), rules) }
+            for rule in stage.links.rules { self.add(rule.index, .links(rule), rules) }
+            for rule in stage.rawBody.rules { self.add(rule.index, .rawBody(rule), rules) }
+            for rule in stage.full.rules { self.add(rule.index, .full(rule), rules) }
             for function in stage.headerFunctions + stage.bodyFunctions + stage.rawBodyFunctions + stage.fullFunctions
             where !function.servesOthers {
                 self.add(function.index, .function(function), rules)
             }
         }
         var isDoubtful = Array(repeating: false, count: rules.count)
-        for meta in stages.flatMap(\.metas) {
+        for meta in stages.flatMap(\.metas.rules) {
             self.add(meta.index, .meta(meta), rules)
-            let doubtful = meta.targets.filter { isDoubtful[$0] }
-            self.doubtful[meta.index] = doubtful
-            isDoubtful[meta.index] = !meta.isActive || !doubtful.isEmpty
-            let conditions = meta.expression.conditions.compactMap { condition in
-                meta.references[condition.rule].map { MetaCondition(rule: $0, mustHit: condition.mustHit) }
-            }
-            self.conditions[meta.index] = conditions.sorted { self.costs[$0.rule] < self.costs[$1.rule] }
+            doubtful[meta.index] = meta.targets.filter { isDoubtful[$0] }
+            isDoubtful[meta.index] = !meta.isActive || !doubtful[meta.index].isEmpty
+            conditions[meta.index] = meta.expression.conditions.sorted { self.costs[$0.rule] < self.costs[$1.rule] }
+            targets[meta.index] = meta.targets.sorted { self.costs[$0] < self.costs[$1] }
         }
     }
 

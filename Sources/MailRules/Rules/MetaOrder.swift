@@ -2,9 +2,8 @@
 final class MetaRule: Sendable {
     /// Of the rule in the rule set.
     let index: Int
+    /// Of rules by their indices in the rule set.
     let expression: MetaExpression
-    /// For each name of the expression the rule, or nil for one that counts as 0.
-    let references: [Int?]
     /// The rules that it asks for.
     let targets: [Int]
     /// Has a score or an action; another one only serves those that ask for it.
@@ -12,14 +11,28 @@ final class MetaRule: Sendable {
     /// Has no hit when none of the rules has one, which is so for most metas and most messages.
     let needsHit: Bool
 
+    /// - Parameter references: for each name of the expression the rule, or nil for one that counts as 0.
     init(index: Int, expression: MetaExpression, references: [Int?], isActive: Bool) {
         self.index = index
-        self.expression = expression
-        self.references = references
+        self.expression = expression.resolved(references)
         self.targets = references.compactMap { $0 }
         self.isActive = isActive
         var stack: [Double] = []
         self.needsHit = expression.evaluate(stack: &stack) { _ in 0 } == 0
+    }
+}
+
+/// Metas in the order in which they are worked out. What passes most of them over lies side by side.
+struct MetaRules: Sendable {
+    let rules: [MetaRule]
+    /// By meta.
+    let indices: [Int]
+    let needsHit: [Bool]
+
+    init(_ rules: [MetaRule] = []) {
+        self.rules = rules
+        self.indices = rules.map(\.index)
+        self.needsHit = rules.map(\.needsHit)
     }
 }
 

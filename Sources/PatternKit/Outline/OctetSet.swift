@@ -1,5 +1,5 @@
 /// A set of octets.
-struct OctetSet: Hashable, Sendable {
+struct OctetSet: Hashable, Comparable, Sendable {
     private var words = SIMD4<UInt64>(repeating: 0)
 
     init() {}
@@ -17,6 +17,15 @@ struct OctetSet: Hashable, Sendable {
     /// One number instead of four: sets of sets are large.
     func hash(into hasher: inout Hasher) {
         hasher.combine((self.words &* SIMD4(1, 0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb)).wrappedSum())
+    }
+
+    /// In the order of the first octets that only one of them has.
+    static func < (left: OctetSet, right: OctetSet) -> Bool {
+        for lane in 0..<4 {
+            let difference = left.words[lane] ^ right.words[lane]
+            if difference != 0 { return left.words[lane] >> UInt64(difference.trailingZeroBitCount) & 1 != 0 }
+        }
+        return false
     }
 
     var isEmpty: Bool { self.words == SIMD4(repeating: 0) }
@@ -122,7 +131,15 @@ struct OctetSet: Hashable, Sendable {
 extension OctetSet {
     /// About how often an octet of the set stands at a place in mail: as in English text, with some markup.
     var frequency: Double {
-        self.members.reduce(0) { $0 + OctetSet.frequencies[Int($1)] }
+        var sum = 0.0
+        for lane in 0..<4 {
+            var word = self.words[lane]
+            while word != 0 {
+                sum += OctetSet.frequencies[lane << 6 + word.trailingZeroBitCount]
+                word &= word - 1
+            }
+        }
+        return sum
     }
 
     private static let frequencies: [Double] = {

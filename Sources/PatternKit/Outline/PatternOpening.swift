@@ -1,15 +1,19 @@
-/// How the matches of a pattern may begin: told in front of a large pattern, it spares PCRE2 most of the places where it would try
-/// one alternative after the other in vain.
-struct PatternOpening {
-    /// `(?=…)`, which is true wherever the pattern can match.
-    let lookahead: [UInt8]
+/// Where matches of a pattern may begin, told by the octets that they begin with: at the other places, which are nearly all, PCRE2
+/// need not try one alternative after the other in vain.
+struct PatternOpening: Sendable {
+    /// By place from the start of a match, and by octet: the kinds of beginnings that may have the octet there, a bit for each.
+    private let kinds: [Kinds]
+
+    private typealias Kinds = UInt64
 
     /// Octets from the start that are looked at, where fewer do not tell the beginnings apart as well.
     private static let maximumLength = 4
-    /// Beginnings that are told apart.
+    /// Beginnings that are told apart, before they are put together to kinds.
     private static let maximumCount = 500
-    /// Where more places of a text may be a beginning than this, telling does not pay.
-    private static let maximumFrequency = 0.25
+    /// Where more places of a text may be a beginning than this, telling does not pay; nor where few of those are spared that have the
+    /// right first octet, which PCRE2 sees by itself.
+    private static let maximumFrequency = 0.1
+    private static let maximumShare = 0.25
 
     /// nil for a pattern that is not understood, or may begin with nearly everything.
     init?(_ source: [UInt8], options: PatternOptions) {
@@ -18,29 +22,85 @@ struct PatternOpening {
         for length in (1...Self.maximumLength).reversed() {
             var tracer = OpeningTracer(groups: groups, length: length)
             guard let openings = tracer.openings(of: node) else { continue }
-            let frequency = openings.reduce(0) { $0 + $1.reduce(1) { $0 * $1.frequency } }
-            guard frequency <= Self.maximumFrequency else { continue }
-            self.lookahead = Array("(?=".utf8) + Self.expression(Set(openings.map { $0[...] })) + Array(")".utf8)
+            let kinds = Kind.kinds(of: openings, length: Self.maximumLength, atMost: Kinds.bitWidth)
+            let first = kinds.reduce(into: OctetSet()) { $0.formUnion($1.sets[0]) }
+            guard kinds.reduce(0, { $0 + $1.frequency }) <= min(Self.maximumFrequency, Self.maximumShare * first.frequency) else {
+                return nil
+            }
+            var table = Array(repeating: 0 as Kinds, count: Self.maximumLength << UInt8.bitWidth)
+            for (number, kind) in kinds.enumerated() {
+                for (place, set) in kind.sets.enumerated() {
+                    for octet in set.members { table[Self.index(place, octet)] |= 1 << Kinds(number) }
+                }
+            }
+            self.kinds = table
             return
         }
         return nil
     }
 
-    /// `a(?:b|c(?:d|e))|f`
-    private static func expression(_ openings: Set<ArraySlice<OctetSet>>) -> [UInt8] {
-        var branches: [OctetSet: Set<ArraySlice<OctetSet>>] = [:]
-        for opening in openings {
-            if let first = opening.first { branches[first, default: []].insert(opening.dropFirst()) }
+    private static func index(_ place: Int, _ octet: UInt8) -> Int { place << UInt8.bitWidth | Int(octet) }
+
+    /// The first place at or behind `offset` where a match may begin.
+    func next(in text: UnsafeBufferPointer<UInt8>, from offset: Int) -> Int? {
+        self.kinds.withUnsafeBufferPointer { kinds in
+            var place = offset
+            while place + Self.maximumLength <= text.count {
+                var found = kinds[Self.index(0, text[place])] & kinds[Self.index(1, text[place + 1])]
+                if found != 0 {
+                    found &= kinds[Self.index(2, text[place + 2])] & kinds[Self.index(3, text[place + 3])]
+                    if found != 0 { return place }
+                }
+                place += 1
+            }
+            // What is missing behind the end can be any octet to a beginning that is short enough to end before it.
+            while place < text.count {
+                let found = (0..<Self.maximumLength).reduce(Kinds.max) { found, distance in
+                    found & kinds[Self.index(distance, place + distance < text.count ? text[place + distance] : 0)]
+                }
+                if found != 0 { return place }
+                place += 1
+            }
+            return nil
         }
-        // In order of their octets, so that the same pattern is always written in the same way.
-        let sorted = branches.sorted { $0.key.members.lexicographicallyPrecedes($1.key.members) }
-        return Array(
-            sorted.map { first, rest -> [UInt8] in
-                // One that ends here says nothing of what follows.
-                let isOpen = rest.contains { $0.isEmpty }
-                return first.expression + (isOpen ? [] : Array("(?:".utf8) + self.expression(rest) + Array(")".utf8))
-            }.joined(separator: [UInt8(ascii: "|")])
-        )
+    }
+
+    /// Beginnings that are alike, and so are looked for together.
+    private struct Kind {
+        /// By place: the octets of any of them.
+        var sets: [OctetSet]
+        /// Of all that passes for one of them.
+        private(set) var frequency: Double
+
+        private init(_ sets: [OctetSet]) {
+            self.sets = sets
+            self.frequency = sets.reduce(1) { $0 * $1.frequency }
+        }
+
+        private func union(_ other: Kind) -> Kind { Kind(zip(self.sets, other.sets).map { $0.union($1) }) }
+
+        /// Puts neighbours together, again and again those by which least is added, until few enough are left.
+        static func kinds(of openings: Set<[OctetSet]>, length: Int, atMost count: Int) -> [Kind] {
+            // Behind a shorter one anything may stand.
+            var kinds = openings.sorted { $0.lexicographicallyPrecedes($1) }.map {
+                Kind($0 + repeatElement(.all, count: length - $0.count))
+            }
+            var unions = zip(kinds, kinds.dropFirst()).map { $0.union($1) }
+            var added = unions.indices.map { unions[$0].frequency - kinds[$0].frequency - kinds[$0 + 1].frequency }
+            func join(_ index: Int) {
+                unions[index] = kinds[index].union(kinds[index + 1])
+                added[index] = unions[index].frequency - kinds[index].frequency - kinds[index + 1].frequency
+            }
+            while kinds.count > count, let next = added.indices.min(by: { added[$0] < added[$1] }) {
+                kinds[next] = unions[next]
+                kinds.remove(at: next + 1)
+                unions.remove(at: next)
+                added.remove(at: next)
+                if next > 0 { join(next - 1) }
+                if next < unions.count { join(next) }
+            }
+            return kinds
+        }
     }
 
     private struct OpeningTracer {
