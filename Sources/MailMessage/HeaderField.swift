@@ -52,18 +52,14 @@ enum Unfolding {
         var result: [UInt8] = []
         result.reserveCapacity(range.count)
         var index = range.lowerBound
-        while index < range.upperBound {
-            let octet = bytes[index]
-            index += 1
-            if octet == .carriageReturn, index < range.upperBound, bytes[index] == .lineFeed { continue }
-            guard octet == .lineFeed else {
-                result.append(octet)
-                continue
-            }
-            let start = index
+        while let feed = bytes[index..<range.upperBound].firstIndex(of: .lineFeed) {
+            let isPair = feed > index && bytes[feed - 1] == .carriageReturn
+            result += bytes[index..<(isPair ? feed - 1 : feed)]
+            index = feed + 1
             while index < range.upperBound, bytes[index].isBlank { index += 1 }
-            if index > start { result.append(.space) }
+            if index > feed + 1 { result.append(.space) }
         }
+        result += bytes[index..<range.upperBound]
         return result
     }
 }

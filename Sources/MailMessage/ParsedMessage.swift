@@ -28,6 +28,9 @@ package final class ParsedMessage: Sendable {
     /// many more. Parts beyond `ParserLimits.parts` are among them.
     package var possibleParts: Int { self.marked.body.count }
 
+    /// For each of `headerFields` a number that names of the same letters share: most comparisons end there.
+    private let nameMarks: [UInt64]
+
     private let knownReadings = Mutex<AlternativeReadings?>(nil)
 
     /// What other readers may make of it; found out when it is first asked for.
@@ -40,9 +43,6 @@ package final class ParsedMessage: Sendable {
         }
     }
 
-    /// The message's fields by name in lower case.
-    private let fieldsByName: [String: [HeaderField]]
-
     package init(_ bytes: [UInt8], limits: ParserLimits = ParserLimits()) {
         let tree = MIMETree(bytes, limits: limits)
         self.bytes = bytes
@@ -51,19 +51,30 @@ package final class ParsedMessage: Sendable {
         self.anomalies = tree.anomalies.found
         self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
-        var byName: [String: [HeaderField]] = [:]
-        for field in tree.parts[0].headerFields {
-            byName[String(decoding: bytes[field.name], as: UTF8.self).lowercased(), default: []].append(field)
-        }
-        self.fieldsByName = byName
+        self.nameMarks = self.headerFields.map { Self.mark(bytes[$0.name]) }
     }
 
     /// The fields of that name in the message's header, in order; letters match in either case.
     package func fields(named name: String) -> [HeaderField] {
-        if let found = self.fieldsByName[name] { return found }
-        // Most names that are asked for are in lower case already, and not there.
-        let isLowercase = name.utf8.allSatisfy { $0 < 0x80 && $0.lowercased == $0 }
-        return isLowercase ? [] : self.fieldsByName[name.lowercased()] ?? []
+        self.places(ofFieldsNamed: name).map { self.headerFields[$0] }
+    }
+
+    /// The same by their places in `headerFields`.
+    package func places(ofFieldsNamed name: String) -> [Int] {
+        let mark = Self.mark(name.utf8)
+        var places: [Int] = []
+        for place in self.nameMarks.indices where self.nameMarks[place] == mark {
+            let range = self.headerFields[place].name
+            let isNamed =
+                range.count == name.utf8.count && zip(range, name.utf8).allSatisfy { self.bytes[$0].lowercased == $1.lowercased }
+            if isNamed { places.append(place) }
+        }
+        return places
+    }
+
+    /// FNV-1a in 64 bits. Who makes names of one mark makes them be compared, and no more.
+    private static func mark(_ name: some Sequence<UInt8>) -> UInt64 {
+        name.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1.lowercased)) &* 0x0100_0000_01b3 }
     }
 
     /// The fields of that name in a part's header, in order; letters match in either case.

@@ -44,7 +44,12 @@ struct SampleSubject: RuleSubject {
     func links() -> [MessageURI] { self.uris.map { MessageURI(bytes: Array($0.utf8), part: 0, offset: 7) } }
     func fullText() -> [UInt8] { Array(self.full.utf8) }
     func mimeParts() -> [SubjectPart] { self.parts }
-    func partHeaders() -> [PartHeader] { zip(1..., self.partFields).map { PartHeader(path: "\($0)", fields: $1) } }
+    func partHeaders() -> [PartHeader] {
+        zip(1..., self.partFields).map { number, fields in
+            PartHeader(path: "\(number)", fields: fields.map { FilterField(name: $0.name, raw: $0.raw) })
+        }
+    }
+
     func path(ofPart index: Int) -> String { "1" }
 }
 

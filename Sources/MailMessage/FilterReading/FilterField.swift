@@ -1,9 +1,14 @@
 /// A header field of a part as SpamAssassin has it.
-package struct FilterField: Sendable {
+package struct FilterField: Hashable, Sendable {
     /// As it is spelt. White space before the colon belongs to it in fields of MIME parts, so that no rule finds those.
     package var name: [UInt8]
     /// Behind the colon, folds included, without the last line end; in MIME parts without white space at its start, too.
     package var raw: [UInt8]
+
+    package init(name: [UInt8], raw: [UInt8]) {
+        self.name = name
+        self.raw = raw
+    }
 
     package var decoded: [UInt8] { Self.decode(self.raw, named: self.name) }
 

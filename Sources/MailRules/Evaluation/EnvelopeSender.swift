@@ -44,19 +44,12 @@ enum EnvelopeSender {
     }
 
     private static func wasFetched(_ subject: some RuleSubject) -> Bool {
-        let sign = Array("(fetchmail".utf8)
-        return subject.fields(named: "received").contains { field in
-            field.decoded.indices.contains { field.decoded[$0...].starts(with: sign) }
-        }
+        subject.fields(named: "received").contains { $0.decoded.contains("(fetchmail") }
     }
 
     private static func stands(_ name: String, belowReceivedIn subject: some RuleSubject) -> Bool {
-        var isBelow = false
-        for field in subject.allFields() {
-            let lower = field.name.lazy.map(\.lowercased)
-            if lower.elementsEqual("received".utf8) { isBelow = true }
-            if isBelow, lower.elementsEqual(name.utf8) { return true }
-        }
-        return false
+        let fields = subject.allFields()
+        guard let received = fields.firstIndex(where: { $0.isNamed("received") }) else { return false }
+        return fields[received...].contains { $0.isNamed(name) }
     }
 }

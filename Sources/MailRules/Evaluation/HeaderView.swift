@@ -1,25 +1,49 @@
 import MailMessage
 import MailTypes
 
-/// The text that header rules with one selector look at.
-struct HeaderView {
-    var bytes: [UInt8] = []
+/// The text that header rules with one selector look at. A class: many rules look at one.
+final class HeaderView: Sendable {
+    let bytes: [UInt8]
     /// Where each value starts.
-    var starts: [Int] = []
-    /// There is such a field.
-    var exists = false
+    private let starts: [Int]
+    /// Values stand on lines that belong to none of them.
+    private let hasSeparators: Bool
 
-    init() {}
+    static let none = HeaderView([])
 
     /// Values that end in a line feed stand as they are, others on lines of their own, the last without a line end.
     init(_ values: [[UInt8]]) {
-        let separator: [UInt8] = values.first?.last == 0x0a ? [] : [0x0a]
-        for value in values {
-            if self.exists { self.bytes += separator }
-            self.starts.append(self.bytes.count)
-            self.bytes += value
-            self.exists = true
+        self.hasSeparators = values.first?.last != 0x0a
+        guard values.count > 1 else {
+            self.starts = values.isEmpty ? [] : [0]
+            self.bytes = values.first ?? []
+            return
         }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(values.reduce(0) { $0 + $1.count + 1 })
+        var starts: [Int] = []
+        for value in values {
+            if self.hasSeparators, !starts.isEmpty { bytes.append(0x0a) }
+            starts.append(bytes.count)
+            bytes += value
+        }
+        self.bytes = bytes
+        self.starts = starts
+    }
+
+    /// There is such a field.
+    var exists: Bool { !self.starts.isEmpty }
+
+    /// One for each field, address, host …, in order; those of whole fields end in a line feed.
+    var values: [[UInt8]] { self.starts.indices.map(self.value) }
+
+    var first: [UInt8]? { self.exists ? self.value(0) : nil }
+
+    private func value(_ number: Int) -> [UInt8] {
+        guard self.starts.count > 1 else { return self.bytes }
+        let next = number + 1
+        let end = next < self.starts.count ? self.starts[next] - (self.hasSeparators ? 1 : 0) : self.bytes.count
+        return Array(self.bytes[self.starts[number]..<end])
     }
 
     /// The offset within the value that `offset` lies in.
@@ -34,17 +58,19 @@ extension HeaderSelector {
     /// Octets of the header section, as `ALL` gives it, that are looked at (as in SpamAssassin).
     private static let maximumHeaderLength = 64 * 1024
 
-    func view(of subject: some RuleSubject, envelope: Envelope) -> HeaderView {
-        HeaderView(self.values(of: subject, envelope: envelope))
+    func view(of message: MessageViews) -> HeaderView {
+        let values = self.values(of: message)
+        // Most rules look at fields that most messages do not have.
+        return values.isEmpty ? .none : HeaderView(values)
     }
 
-    /// One for each field, address, host …, in order; those of whole fields end in a line feed.
-    func values(of subject: some RuleSubject, envelope: Envelope) -> [[UInt8]] {
+    private func values(of message: MessageViews) -> [[UInt8]] {
+        let subject = message.subject
         var values: [[UInt8]]
         switch self.source {
         case .all: return self.allFields(of: subject).map { self.line(of: $0) }
         case .allOf(let side): return self.fields(of: side, subject)
-        case .envelopeFrom: values = EnvelopeSender.find(subject, envelope).map { [$0] } ?? []
+        case .envelopeFrom: values = message.envelopeSender.map { [$0] } ?? []
         case .relays(let side): values = [RelayPath.text(subject.relays.hops(of: side))]
         case .toCc: values = ["to", "cc"].flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
         case .messageID:
@@ -60,6 +86,7 @@ extension HeaderSelector {
         case .first: values = Array(values.prefix(1))
         case .last: values = Array(values.suffix(1))
         }
+        if self.extract == .value, self.detail == .whole { return values }
         return values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) }
     }
 
@@ -88,8 +115,15 @@ extension HeaderSelector {
     // MARK: - The whole header section
 
     private func line(of field: SubjectField) -> [UInt8] {
-        let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
-        return field.name + separator + (self.isRaw ? field.raw : field.decoded) + [0x0a]
+        let value = self.isRaw ? field.raw : field.decoded
+        var line: [UInt8] = []
+        line.reserveCapacity(field.name.count + value.count + 3)
+        line += field.name
+        line.append(0x3a)
+        if !self.isRaw { line.append(0x20) }
+        line += value
+        line.append(0x0a)
+        return line
     }
 
     /// Raw all of it; else what fits into the limit, fields of one name together, in the order of the names.
@@ -123,8 +157,7 @@ extension HeaderSelector {
         var current = relays.beginsWithConnection ? 0 : -1
         var lines: [[UInt8]] = []
         for field in self.allFields(of: subject) {
-            let isReceived = field.name.lazy.map(\.lowercased).elementsEqual("received".utf8)
-            if isReceived { current += 1 }
+            if field.isNamed("received") { current += 1 }
             if isBelow {
                 if current >= boundary { lines.append(self.line(of: field)) }
             } else if current <= boundary {

@@ -15,7 +15,11 @@ final class MessageViews {
 
     func attachmentContent(ofPart index: Int) -> AttachmentContent? { self.subject.attachmentContent(ofPart: index) }
 
-    private var headers: [HeaderSelector: HeaderView] = [:]
+    /// The reverse path, if anything tells it.
+    private(set) lazy var envelopeSender: [UInt8]? = EnvelopeSender.find(self.subject, self.envelope)
+
+    /// By the selector's number.
+    private var headers: [HeaderView?] = []
 
     init(_ subject: any RuleSubject, envelope: Envelope) {
         self.subject = subject
@@ -23,10 +27,17 @@ final class MessageViews {
     }
 
     func header(_ selector: HeaderSelector) -> HeaderView {
-        if let known = self.headers[selector] { return known }
-        let view = selector.view(of: self.subject, envelope: self.envelope)
-        self.headers[selector] = view
+        let number = selector.number
+        let headers = self.headers
+        if number < headers.count, let known = headers[number] { return known }
+        let view = selector.view(of: self)
+        self.keep(view, as: number)
         return view
+    }
+
+    private func keep(_ view: HeaderView, as number: Int) {
+        while self.headers.count <= number { self.headers.append(nil) }
+        self.headers[number] = view
     }
 
     /// Where in the message a match is, told for people.

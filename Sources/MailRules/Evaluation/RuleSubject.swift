@@ -15,6 +15,11 @@ package struct SubjectField: Hashable, Sendable {
         self.raw = raw
         self.decoded = decoded
     }
+
+    /// - Parameter name: in lower case.
+    func isNamed(_ name: String) -> Bool {
+        self.name.count == name.utf8.count && zip(self.name, name.utf8).allSatisfy { $0.lowercased == $1 }
+    }
 }
 
 /// A MIME part as rules see it.
@@ -53,9 +58,9 @@ package struct SubjectPart: Hashable, Sendable {
 package struct PartHeader: Hashable, Sendable {
     /// As in `SubjectPart`, where both take the message apart in the same way.
     package var path: String
-    package var fields: [SubjectField]
+    package var fields: [FilterField]
 
-    package init(path: String, fields: [SubjectField]) {
+    package init(path: String, fields: [FilterField]) {
         self.path = path
         self.fields = fields
     }
@@ -110,7 +115,6 @@ final class MessageSubject: RuleSubject {
     private let settings: FunctionSettings
     /// Decoding is dear, and many rules ask for the same fields.
     private lazy var all: [SubjectField] = self.message.headerFields.map(self.field)
-    private var fieldsByName: [String: [SubjectField]] = [:]
 
     init(text: MessageText, envelope: Envelope, settings: FunctionSettings) {
         self.text = text
@@ -132,19 +136,7 @@ final class MessageSubject: RuleSubject {
     }
 
     func fields(named name: String) -> [SubjectField] {
-        var wanted = self.message.fields(named: name)[...]
-        if wanted.isEmpty { return [] }
-        if let known = self.fieldsByName[name] { return known }
-        var fields: [SubjectField] = []
-        // Both are in the order of the message.
-        for (index, field) in self.message.headerFields.enumerated() {
-            guard let next = wanted.first else { break }
-            guard field == next else { continue }
-            fields.append(self.all[index])
-            wanted.removeFirst()
-        }
-        self.fieldsByName[name] = fields
-        return fields
+        self.message.places(ofFieldsNamed: name).map { self.all[$0] }
     }
 
     func allFields() -> [SubjectField] { self.all }
@@ -185,10 +177,7 @@ final class MessageSubject: RuleSubject {
                 paths[child] = paths[part.index].isEmpty ? String(number) : paths[part.index] + ".\(number)"
             }
         }
-        return self.text.reading.depthFirst.map { part in
-            let fields = part.fields.map { SubjectField(name: $0.name, raw: $0.raw, decoded: $0.decoded) }
-            return PartHeader(path: paths[part.index], fields: fields)
-        }
+        return self.text.reading.depthFirst.map { PartHeader(path: paths[$0.index], fields: $0.fields) }
     }
 
     func path(ofPart index: Int) -> String {

@@ -75,11 +75,13 @@ struct FreemailSettings: Sendable {
     /// Whether an address is one of a provider.
     /// - Parameter address: in lower case.
     func isFreemail(_ address: [UInt8], lists: AddressLists) -> Bool {
-        guard !address.isEmpty, self.exceptions[address] == nil else { return false }
+        guard !address.isEmpty, !self.exceptions.contains(address[...]) else { return false }
         let at = address.lastIndex(of: 0x40)
         let domain = address[(at.map { $0 + 1 } ?? 0)...]
-        guard self.exceptions[domain] == nil, at.map({ !FreemailAddress.isRole(address, at: $0) }) ?? true else { return false }
+        guard !self.exceptions.contains(domain), at.map({ !FreemailAddress.isRole(address, at: $0) }) ?? true else {
+            return false
+        }
         guard !self.exceptionLists.contains(where: { lists[$0]?.contains(address) == true }) else { return false }
-        return self.domains[domain] != nil || (at != nil && self.domainPatterns.contains(Array(domain)))
+        return self.domains.contains(domain) || (at != nil && self.domainPatterns.contains(Array(domain)))
     }
 }
