@@ -6,6 +6,33 @@ package struct HeaderField: Hashable, Sendable {
     package var value: Range<Int>
 }
 
+/// The name of a header field, made ready to be looked for: most comparisons end at the mark.
+package struct HeaderName: Hashable, Sendable, ExpressibleByStringLiteral {
+    /// In lower case.
+    package let octets: [UInt8]
+    /// A number that names of the same letters share.
+    let mark: UInt64
+
+    /// - Parameter text: letters in either case.
+    package init(_ text: String) {
+        self.octets = text.utf8.map(\.lowercased)
+        self.mark = HeaderName.mark(of: self.octets[...])
+    }
+
+    package init(stringLiteral text: String) { self.init(text) }
+
+    /// FNV-1a in 64 bits. It has no secret: who makes names of one mark makes them be compared, and no more.
+    static func mark(of name: ArraySlice<UInt8>) -> UInt64 {
+        name.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1.lowercased)) &* 0x0100_0000_01b3 }
+    }
+
+    package static func == (left: HeaderName, right: HeaderName) -> Bool {
+        left.mark == right.mark && left.octets == right.octets
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.mark) }
+}
+
 /// Names that the parser itself looks for, in lower case.
 enum FieldName {
     static let contentType = [UInt8](ascii: "content-type")

@@ -28,7 +28,7 @@ package final class ParsedMessage: Sendable {
     /// many more. Parts beyond `ParserLimits.parts` are among them.
     package var possibleParts: Int { self.marked.body.count }
 
-    /// For each of `headerFields` a number that names of the same letters share: most comparisons end there.
+    /// Those of the names of `headerFields`.
     private let nameMarks: [UInt64]
 
     private let knownReadings = Mutex<AlternativeReadings?>(nil)
@@ -51,30 +51,22 @@ package final class ParsedMessage: Sendable {
         self.anomalies = tree.anomalies.found
         self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
-        self.nameMarks = self.headerFields.map { Self.mark(bytes[$0.name]) }
+        self.nameMarks = self.headerFields.map { HeaderName.mark(of: bytes[$0.name]) }
     }
 
-    /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] {
+    /// The fields of that name in the message's header, in order.
+    package func fields(named name: HeaderName) -> [HeaderField] {
         self.places(ofFieldsNamed: name).map { self.headerFields[$0] }
     }
 
-    /// The same by their places in `headerFields`.
-    package func places(ofFieldsNamed name: String) -> [Int] {
-        let mark = Self.mark(name.utf8)
-        var places: [Int] = []
-        for place in self.nameMarks.indices where self.nameMarks[place] == mark {
-            let range = self.headerFields[place].name
-            let isNamed =
-                range.count == name.utf8.count && zip(range, name.utf8).allSatisfy { self.bytes[$0].lowercased == $1.lowercased }
-            if isNamed { places.append(place) }
-        }
-        return places
-    }
+    /// - Parameter name: letters in either case.
+    package func fields(named name: String) -> [HeaderField] { self.fields(named: HeaderName(name)) }
 
-    /// FNV-1a in 64 bits. Who makes names of one mark makes them be compared, and no more.
-    private static func mark(_ name: some Sequence<UInt8>) -> UInt64 {
-        name.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1.lowercased)) &* 0x0100_0000_01b3 }
+    /// The same by their places in `headerFields`.
+    package func places(ofFieldsNamed name: HeaderName) -> [Int] {
+        self.nameMarks.indices.filter {
+            self.nameMarks[$0] == name.mark && self.bytes.matches(name.octets, in: self.headerFields[$0].name)
+        }
     }
 
     /// The fields of that name in a part's header, in order; letters match in either case.

@@ -29,8 +29,8 @@ struct SampleSubject: RuleSubject {
         }
     }
 
-    func fields(named name: String) -> [SubjectField] {
-        self.allFields().filter { String(decoding: $0.name, as: UTF8.self).lowercased() == name }
+    func fields(named name: HeaderName) -> [SubjectField] {
+        self.allFields().filter { HeaderName(String(decoding: $0.name, as: UTF8.self)) == name }
     }
 
     func decodingWords(_ bytes: [UInt8]) -> [UInt8] { bytes }

@@ -15,8 +15,13 @@ package struct FilterField: Hashable, Sendable {
     /// A field's value on one line, without white space at its ends, in UTF-8: octets outside of ASCII are UTF-8 (RFC 6532) or
     /// windows-1252; then encoded words (RFC 2047) are decoded with the set that they name, except in fields that have none.
     package static func decode(_ raw: [UInt8], named name: [UInt8]) -> [UInt8] {
-        let value = FilterCharset.decodeHeader(Unfolding.unfold(raw, raw.indices))
-        guard value.contains(UInt8(ascii: "=")), !self.hasNoWords(name) else { return value }
+        self.decode(raw, raw.indices, named: name[...])
+    }
+
+    /// The same for a value that is a part of `bytes`.
+    static func decode(_ bytes: [UInt8], _ range: Range<Int>, named name: ArraySlice<UInt8>) -> [UInt8] {
+        let value = FilterCharset.decodeHeader(Unfolding.unfold(bytes, range))
+        guard value.contains(UInt8(ascii: "=")), !self.hasNoWords(Array(name)) else { return value }
         return EncodedWord.decode(value) { FilterCharset.decodeWord($0, charset: $1) }
     }
 

@@ -31,6 +31,24 @@ final class HeaderView: Sendable {
         self.starts = starts
     }
 
+    /// Whole fields, each on a line with its name; raw ones with the folds that they have.
+    init(lines fields: [SubjectField], isRaw: Bool) {
+        self.hasSeparators = false
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(fields.reduce(0) { $0 + $1.name.count + (isRaw ? $1.raw : $1.decoded).count + 3 })
+        var starts: [Int] = []
+        for field in fields {
+            starts.append(bytes.count)
+            bytes += field.name
+            bytes.append(0x3a)
+            if !isRaw { bytes.append(0x20) }
+            bytes += isRaw ? field.raw : field.decoded
+            bytes.append(0x0a)
+        }
+        self.bytes = bytes
+        self.starts = starts
+    }
+
     /// There is such a field.
     var exists: Bool { !self.starts.isEmpty }
 
@@ -54,25 +72,22 @@ final class HeaderView: Sendable {
 
 extension HeaderSelector {
     /// Names under which lists and forwarders keep the message's own id.
-    private static let messageIDFields = ["x-message-id", "resent-message-id", "x-original-message-id", "message-id"]
+    private static let messageIDFields: [HeaderName] = [
+        "x-message-id", "resent-message-id", "x-original-message-id", "message-id",
+    ]
+    private static let recipientFields: [HeaderName] = ["to", "cc"]
     /// Octets of the header section, as `ALL` gives it, that are looked at (as in SpamAssassin).
     private static let maximumHeaderLength = 64 * 1024
 
     func view(of message: MessageViews) -> HeaderView {
-        let values = self.values(of: message)
-        // Most rules look at fields that most messages do not have.
-        return values.isEmpty ? .none : HeaderView(values)
-    }
-
-    private func values(of message: MessageViews) -> [[UInt8]] {
         let subject = message.subject
         var values: [[UInt8]]
         switch self.source {
-        case .all: return self.allFields(of: subject).map { self.line(of: $0) }
-        case .allOf(let side): return self.fields(of: side, subject)
+        case .all: return HeaderView(lines: self.allFields(of: subject), isRaw: self.isRaw)
+        case .allOf(let side): return HeaderView(lines: self.fields(of: side, subject), isRaw: self.isRaw)
         case .envelopeFrom: values = message.envelopeSender.map { [$0] } ?? []
         case .relays(let side): values = [RelayPath.text(subject.relays.hops(of: side))]
-        case .toCc: values = ["to", "cc"].flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
+        case .toCc: values = Self.recipientFields.flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
         case .messageID:
             values = Self.messageIDFields.flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
         case .field(let name):
@@ -81,13 +96,15 @@ extension HeaderSelector {
             values = subject.fields(named: name).map { (isRaw ? $0.raw : $0.decoded) + [0x0a] }
             if values.isEmpty, let value = subject.standIn(forField: name) { values = [value] }
         }
+        // Most rules look at fields that most messages do not have.
+        if values.isEmpty { return .none }
         switch self.choice {
         case .every: break
         case .first: values = Array(values.prefix(1))
         case .last: values = Array(values.suffix(1))
         }
-        if self.extract == .value, self.detail == .whole { return values }
-        return values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) }
+        if self.extract == .value, self.detail == .whole { return HeaderView(values) }
+        return HeaderView(values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) })
     }
 
     /// Folds are undone in these, raw or not.
@@ -114,18 +131,6 @@ extension HeaderSelector {
 
     // MARK: - The whole header section
 
-    private func line(of field: SubjectField) -> [UInt8] {
-        let value = self.isRaw ? field.raw : field.decoded
-        var line: [UInt8] = []
-        line.reserveCapacity(field.name.count + value.count + 3)
-        line += field.name
-        line.append(0x3a)
-        if !self.isRaw { line.append(0x20) }
-        line += value
-        line.append(0x0a)
-        return line
-    }
-
     /// Raw all of it; else what fits into the limit, fields of one name together, in the order of the names.
     private func allFields(of subject: some RuleSubject) -> [SubjectField] {
         let fields = subject.allFields()
@@ -148,24 +153,24 @@ extension HeaderSelector {
 
     /// A host writes its Received field on top of what it got: its own fields stand above that, and those of the host before
     /// below. The field of the first host that is not trusted was still written by one that is.
-    private func fields(of side: RelaySide, _ subject: some RuleSubject) -> [[UInt8]] {
+    private func fields(of side: RelaySide, _ subject: some RuleSubject) -> [SubjectField] {
         let relays = subject.relays
         let isTrust = side == .trusted || side == .untrusted
         let boundary = (isTrust ? relays.lastTrustedField : relays.lastInternalField) + 1
         let isBelow = side == .untrusted || side == .external
         // The hop to us counts as a field, though it stands nowhere.
         var current = relays.beginsWithConnection ? 0 : -1
-        var lines: [[UInt8]] = []
+        var fields: [SubjectField] = []
         for field in self.allFields(of: subject) {
-            if field.isNamed("received") { current += 1 }
+            if field.isNamed(.received) { current += 1 }
             if isBelow {
-                if current >= boundary { lines.append(self.line(of: field)) }
+                if current >= boundary { fields.append(field) }
             } else if current <= boundary {
-                lines.append(self.line(of: field))
+                fields.append(field)
                 if current == boundary { break }
             }
         }
-        return lines
+        return fields
     }
 
     // MARK: - Addresses and names

@@ -18,8 +18,7 @@ final class MessageViews {
     /// The reverse path, if anything tells it.
     private(set) lazy var envelopeSender: [UInt8]? = EnvelopeSender.find(self.subject, self.envelope)
 
-    /// By the selector's number.
-    private var headers: [HeaderView?] = []
+    private var headers = HeaderViews()
 
     init(_ subject: any RuleSubject, envelope: Envelope) {
         self.subject = subject
@@ -27,17 +26,10 @@ final class MessageViews {
     }
 
     func header(_ selector: HeaderSelector) -> HeaderView {
-        let number = selector.number
-        let headers = self.headers
-        if number < headers.count, let known = headers[number] { return known }
+        if let known = self.headers[selector] { return known }
         let view = selector.view(of: self)
-        self.keep(view, as: number)
+        self.headers[selector] = view
         return view
-    }
-
-    private func keep(_ view: HeaderView, as number: Int) {
-        while self.headers.count <= number { self.headers.append(nil) }
-        self.headers[number] = view
     }
 
     /// Where in the message a match is, told for people.
@@ -66,6 +58,20 @@ final class MessageViews {
         let part = segment.part.map { self.subject.path(ofPart: $0) } ?? ""
         let offset = segment.offset + range.lowerBound
         return MatchLocation(view: view, part: part, offset: offset, text: printable(segment.bytes[range]))
+    }
+}
+
+/// Those that were made so far.
+private struct HeaderViews {
+    /// By the selector's number.
+    private var views: [HeaderView?] = []
+
+    subscript(selector: HeaderSelector) -> HeaderView? {
+        get { selector.number < self.views.count ? self.views[selector.number] : nil }
+        set {
+            while self.views.count <= selector.number { self.views.append(nil) }
+            self.views[selector.number] = newValue
+        }
     }
 }
 

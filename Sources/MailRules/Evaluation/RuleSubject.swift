@@ -16,9 +16,18 @@ package struct SubjectField: Hashable, Sendable {
         self.decoded = decoded
     }
 
-    /// - Parameter name: in lower case.
-    func isNamed(_ name: String) -> Bool {
-        self.name.count == name.utf8.count && zip(self.name, name.utf8).allSatisfy { $0.lowercased == $1 }
+    func isNamed(_ name: HeaderName) -> Bool { self.name.isCaseless(name.octets) }
+}
+
+extension HeaderName {
+    static let received: HeaderName = "received"
+}
+
+extension [UInt8] {
+    /// Whether these are the octets, letters of ASCII in either case.
+    /// - Parameter lowercase: in lower case.
+    func isCaseless(_ lowercase: [UInt8]) -> Bool {
+        self.count == lowercase.count && zip(self, lowercase).allSatisfy { $0.lowercased == $1 }
     }
 }
 
@@ -68,8 +77,8 @@ package struct PartHeader: Hashable, Sendable {
 
 /// The views of a message that rules match against. The evaluator asks for each at most once a message.
 package protocol RuleSubject {
-    /// The message's header fields of that name (lower case), in order.
-    func fields(named name: String) -> [SubjectField]
+    /// The message's header fields of that name, in order.
+    func fields(named name: HeaderName) -> [SubjectField]
     func allFields() -> [SubjectField]
     /// Encoded words (RFC 2047) decoded to UTF-8.
     func decodingWords(_ bytes: [UInt8]) -> [UInt8]
@@ -135,7 +144,7 @@ final class MessageSubject: RuleSubject {
         )
     }
 
-    func fields(named name: String) -> [SubjectField] {
+    func fields(named name: HeaderName) -> [SubjectField] {
         self.message.places(ofFieldsNamed: name).map { self.all[$0] }
     }
 

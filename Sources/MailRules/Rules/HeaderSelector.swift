@@ -1,10 +1,10 @@
+import MailMessage
 import Synchronization
 
 /// What of a header section a rule looks at: `Subject`, `From:addr`, `ALL:raw`, `ToCc`, `Received:ip:last`.
 package struct HeaderSelector: Hashable, Sendable {
     package enum Source: Hashable, Sendable {
-        /// The fields of that name, in lower case.
-        case field(String)
+        case field(HeaderName)
         case all
         /// The fields that hosts of one side wrote, as far as Received fields tell (`ALL-TRUSTED`).
         case allOf(RelaySide)
@@ -126,6 +126,6 @@ package struct HeaderSelector: Hashable, Sendable {
         if lower == "envelopefrom" { return .envelopeFrom }
         let relays = "x-spam-relays-"
         if lower.hasPrefix(relays), let side = RelaySide(rawValue: String(lower.dropFirst(relays.count))) { return .relays(side) }
-        return .field(lower)
+        return .field(HeaderName(lower))
     }
 }
