@@ -33,7 +33,7 @@ enum EnvelopeSender {
     }
 
     private static let listSender: HeaderName = "x-sender"
-    /// Fields with a sender, and whether those behind count when one stands below a Received field.
+    /// Fields with a sender, and whether none behind counts when that one stands below a Received field.
     private static let fields: [(HeaderName, Bool)] = [
         ("x-envelope-from", true), ("envelope-sender", false), ("return-path", false),
     ]
