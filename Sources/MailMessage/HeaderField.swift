@@ -6,6 +6,33 @@ package struct HeaderField: Hashable, Sendable {
     package var value: Range<Int>
 }
 
+/// The name of a header field, made ready to be looked for: most comparisons end at the mark.
+package struct HeaderName: Hashable, Sendable, ExpressibleByStringLiteral {
+    /// In lower case.
+    package let octets: [UInt8]
+    /// A number that names of the same letters share.
+    let mark: UInt64
+
+    /// - Parameter text: letters in either case.
+    package init(_ text: String) {
+        self.octets = text.utf8.map(\.lowercased)
+        self.mark = HeaderName.mark(of: self.octets[...])
+    }
+
+    package init(stringLiteral text: String) { self.init(text) }
+
+    /// FNV-1a in 64 bits. It has no secret: who makes names of one mark makes them be compared, and no more.
+    static func mark(of name: ArraySlice<UInt8>) -> UInt64 {
+        name.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1.lowercased)) &* 0x0100_0000_01b3 }
+    }
+
+    package static func == (left: HeaderName, right: HeaderName) -> Bool {
+        left.mark == right.mark && left.octets == right.octets
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.mark) }
+}
+
 /// Names that the parser itself looks for, in lower case.
 enum FieldName {
     static let contentType = [UInt8](ascii: "content-type")
@@ -52,18 +79,14 @@ enum Unfolding {
         var result: [UInt8] = []
         result.reserveCapacity(range.count)
         var index = range.lowerBound
-        while index < range.upperBound {
-            let octet = bytes[index]
-            index += 1
-            if octet == .carriageReturn, index < range.upperBound, bytes[index] == .lineFeed { continue }
-            guard octet == .lineFeed else {
-                result.append(octet)
-                continue
-            }
-            let start = index
+        while let feed = bytes[index..<range.upperBound].firstIndex(of: .lineFeed) {
+            let isPair = feed > index && bytes[feed - 1] == .carriageReturn
+            result += bytes[index..<(isPair ? feed - 1 : feed)]
+            index = feed + 1
             while index < range.upperBound, bytes[index].isBlank { index += 1 }
-            if index > start { result.append(.space) }
+            if index > feed + 1 { result.append(.space) }
         }
+        result += bytes[index..<range.upperBound]
         return result
     }
 }

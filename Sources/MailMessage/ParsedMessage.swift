@@ -28,6 +28,9 @@ package final class ParsedMessage: Sendable {
     /// many more. Parts beyond `ParserLimits.parts` are among them.
     package var possibleParts: Int { self.marked.body.count }
 
+    /// Those of the names of `headerFields`.
+    private let nameMarks: [UInt64]
+
     private let knownReadings = Mutex<AlternativeReadings?>(nil)
 
     /// What other readers may make of it; found out when it is first asked for.
@@ -40,9 +43,6 @@ package final class ParsedMessage: Sendable {
         }
     }
 
-    /// The message's fields by name in lower case.
-    private let fieldsByName: [String: [HeaderField]]
-
     package init(_ bytes: [UInt8], limits: ParserLimits = ParserLimits()) {
         let tree = MIMETree(bytes, limits: limits)
         self.bytes = bytes
@@ -51,19 +51,22 @@ package final class ParsedMessage: Sendable {
         self.anomalies = tree.anomalies.found
         self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
-        var byName: [String: [HeaderField]] = [:]
-        for field in tree.parts[0].headerFields {
-            byName[String(decoding: bytes[field.name], as: UTF8.self).lowercased(), default: []].append(field)
-        }
-        self.fieldsByName = byName
+        self.nameMarks = self.headerFields.map { HeaderName.mark(of: bytes[$0.name]) }
     }
 
-    /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] {
-        if let found = self.fieldsByName[name] { return found }
-        // Most names that are asked for are in lower case already, and not there.
-        let isLowercase = name.utf8.allSatisfy { $0 < 0x80 && $0.lowercased == $0 }
-        return isLowercase ? [] : self.fieldsByName[name.lowercased()] ?? []
+    /// The fields of that name in the message's header, in order.
+    package func fields(named name: HeaderName) -> [HeaderField] {
+        self.places(ofFieldsNamed: name).map { self.headerFields[$0] }
+    }
+
+    /// - Parameter name: letters in either case.
+    package func fields(named name: String) -> [HeaderField] { self.fields(named: HeaderName(name)) }
+
+    /// The same by their places in `headerFields`.
+    package func places(ofFieldsNamed name: HeaderName) -> [Int] {
+        self.nameMarks.indices.filter {
+            self.nameMarks[$0] == name.mark && self.bytes.matches(name.octets, in: self.headerFields[$0].name)
+        }
     }
 
     /// The fields of that name in a part's header, in order; letters match in either case.

@@ -25,26 +25,26 @@ package struct RegistrarBoundaries: Sendable {
 
     // MARK: - Names
 
-    package func isTopLevel(_ label: ArraySlice<UInt8>) -> Bool { self.topLevel[label] != nil }
+    package func isTopLevel(_ label: ArraySlice<UInt8>) -> Bool { self.topLevel.contains(label) }
 
     /// Whether the name ends in a known top-level domain and has something before it; nothing else is asked of it.
-    package func isDomainValid(_ name: some Collection<UInt8>) -> Bool {
-        let name = Array(name)
+    package func isDomainValid(_ name: ArraySlice<UInt8>) -> Bool {
         guard let dot = name.lastIndex(of: 0x2e), !name.contains(where: \.isSpace) else { return false }
         return self.isTopLevel(name[(dot + 1)...])
     }
 
     /// Whether a name could be looked up: two labels or more of letters, digits and inner hyphens, with underscores from the
     /// third label on; at most 253 octets, 63 in a label (RFC 1035 §2.3.4). Whether the top-level domain exists is not asked.
-    package static func isHostNameValid(_ name: some Collection<UInt8>) -> Bool {
-        var name = Array(name)[...]
+    package static func isHostNameValid(_ name: ArraySlice<UInt8>) -> Bool {
+        var name = name
         while name.last == 0x2e { name.removeLast() }
         guard (3...253).contains(name.count) else { return false }
         var labels = 1
         var hasUnderscore = false
         var length = 0
         // From the end: the last two labels are the stricter ones.
-        for (index, octet) in zip(name.indices, name).reversed() {
+        for index in name.indices.reversed() {
+            let octet = name[index]
             if octet == 0x2e {
                 guard length > 0, name[index + 1] != 0x2d, labels > 2 || !hasUnderscore else { return false }
                 (labels, length, hasUnderscore) = (labels + 1, 0, false)
@@ -59,7 +59,7 @@ package struct RegistrarBoundaries: Sendable {
     }
 
     /// Whether the text is an IPv4 or IPv6 address, without brackets; `IPv6:` may stand before one.
-    package static func isAddress(_ text: some Collection<UInt8>) -> Bool {
+    package static func isAddress(_ text: ArraySlice<UInt8>) -> Bool {
         guard let first = text.first, first.isDigit || text.contains(0x3a) else { return false }
         let bytes = Array(text)
         let start = bytes.hasPrefix(self.ipv6Prefix, at: 0) ? self.ipv6Prefix.count : 0
@@ -71,20 +71,20 @@ package struct RegistrarBoundaries: Sendable {
     // MARK: - Domains
 
     /// A host name cut in two: `("www", "example.co.uk")`. The first part is empty for what is a domain itself.
-    package func split(_ name: some Collection<UInt8>) -> (host: [UInt8], domain: [UInt8]) {
+    package func split(_ name: ArraySlice<UInt8>) -> (host: [UInt8], domain: [UInt8]) {
         let name = Self.tidy(name)
         let start = self.domainStart(name)
         return (Array(name[..<max(start - 1, 0)]), Array(name[start...]))
     }
 
     /// The domain that was registered: `example.co.uk` for `www.example.co.uk`. What has no known end keeps two labels.
-    package func registeredDomain(of name: some Collection<UInt8>) -> [UInt8] {
+    package func registeredDomain(of name: ArraySlice<UInt8>) -> [UInt8] {
         let name = Self.tidy(name)
         return Array(name[self.domainStart(name)...])
     }
 
     /// Lower case, no dots at the ends and no two in a row.
-    private static func tidy(_ name: some Collection<UInt8>) -> [UInt8] {
+    private static func tidy(_ name: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(name.count)
         for octet in name where octet != 0x2e || (!result.isEmpty && result.last != 0x2e) { result.append(octet.lowercased) }
@@ -114,8 +114,8 @@ package struct RegistrarBoundaries: Sendable {
         let start = starts[count - 1]
         let isUS = name[starts[0]...].elementsEqual(Self.us)
         switch count {
-        case 2: return self.secondLevel[name[start...]] != nil
-        case 3: return isUS ? Self.isState(name, starts[1]) : self.thirdLevel[name[start...]] != nil
+        case 2: return self.secondLevel.contains(name[start...])
+        case 3: return isUS ? Self.isState(name, starts[1]) : self.thirdLevel.contains(name[start...])
         default:
             guard isUS, Self.isState(name, starts[1]) else { return false }
             // `school.pvt.k12.state.us`, and whatever of `ci.town.state.us`, `co.county.state.us`.
@@ -145,12 +145,23 @@ package struct RegistrarBoundaries: Sendable {
     )
 }
 
+// MARK: - Whole texts
+
+extension RegistrarBoundaries {
+    package func isDomainValid(_ name: [UInt8]) -> Bool { self.isDomainValid(name[...]) }
+    package static func isHostNameValid(_ name: [UInt8]) -> Bool { self.isHostNameValid(name[...]) }
+    package static func isAddress(_ text: [UInt8]) -> Bool { self.isAddress(text[...]) }
+    package func split(_ name: [UInt8]) -> (host: [UInt8], domain: [UInt8]) { self.split(name[...]) }
+    package func registeredDomain(of name: [UInt8]) -> [UInt8] { self.registeredDomain(of: name[...]) }
+    package func domain(ofURI uri: [UInt8]) -> (domain: [UInt8], host: [UInt8])? { self.domain(ofURI: uri[...]) }
+}
+
 // MARK: - URIs
 
 extension RegistrarBoundaries {
     /// The host of a URI and the domain it belongs to, an address for both; nil for what has no host that could be looked
     /// up below a known top-level domain, and for octets of the host that stand as escapes which a reader would undo.
-    package func domain(ofURI uri: some Collection<UInt8>) -> (domain: [UInt8], host: [UInt8])? {
+    package func domain(ofURI uri: ArraySlice<UInt8>) -> (domain: [UInt8], host: [UInt8])? {
         let uri = uri.map(\.lowercased)
         guard !Self.hostless.contains(where: { uri.hasPrefix($0, at: 0) }) else { return nil }
         let host: ArraySlice<UInt8>

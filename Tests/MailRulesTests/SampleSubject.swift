@@ -29,8 +29,8 @@ struct SampleSubject: RuleSubject {
         }
     }
 
-    func fields(named name: String) -> [SubjectField] {
-        self.allFields().filter { String(decoding: $0.name, as: UTF8.self).lowercased() == name }
+    func fields(named name: HeaderName) -> [SubjectField] {
+        self.allFields().filter { HeaderName(String(decoding: $0.name, as: UTF8.self)) == name }
     }
 
     func decodingWords(_ bytes: [UInt8]) -> [UInt8] { bytes }
@@ -44,7 +44,12 @@ struct SampleSubject: RuleSubject {
     func links() -> [MessageURI] { self.uris.map { MessageURI(bytes: Array($0.utf8), part: 0, offset: 7) } }
     func fullText() -> [UInt8] { Array(self.full.utf8) }
     func mimeParts() -> [SubjectPart] { self.parts }
-    func partHeaders() -> [PartHeader] { zip(1..., self.partFields).map { PartHeader(path: "\($0)", fields: $1) } }
+    func partHeaders() -> [PartHeader] {
+        zip(1..., self.partFields).map { number, fields in
+            PartHeader(path: "\(number)", fields: fields.map { FilterField(name: $0.name, raw: $0.raw) })
+        }
+    }
+
     func path(ofPart index: Int) -> String { "1" }
 }
 

@@ -2,27 +2,31 @@
 enum ReceivedAuthentication {
     /// The method or the server that says so; empty without authentication.
     static func method(_ matcher: inout ReceivedMatcher) -> [UInt8] {
-        let hasBy = matcher.contains(" by ")
+        let hasBy = matcher.contains(self.by)
         if hasBy, matcher.find(self.standard) != nil { return matcher[.first] ?? [] }
         if matcher.find(self.google) != nil, matcher.find(self.googleTransport) != nil {
             let text = "GMail - transport="
             return Array(text.utf8) + (matcher[.first] ?? []) + Array(" cipher=".utf8) + (matcher[.second] ?? [])
         }
         if matcher.matches(self.courier) { return matcher[.first] ?? [] }
-        if matcher.contains("authenticated"), matcher.matches(self.sendmail) { return Array("Sendmail".utf8) }
+        if matcher.matches(self.sendmail) { return Array("Sendmail".utf8) }
         if matcher.find(self.gmx) != nil {
             return Array("GMX (".utf8) + (matcher[.second] ?? []) + Array(" / ".utf8) + (matcher[.first] ?? []) + [0x29]
         }
-        if matcher.contains(" (authenticated as "), matcher.find(self.criticalPath) != nil { return Array("CriticalPath".utf8) }
+        if matcher.contains(self.criticalPath) { return Array("CriticalPath".utf8) }
         if matcher.find(self.postfix) != nil {
             let name = matcher[.first] ?? []
             return name == Array("Postfix".utf8) ? name : Array("Postfix (".utf8) + name + [0x29]
         }
-        if matcher.contains(" (account "), matcher.find(self.communigate) != nil { return Array("Communigate".utf8) }
-        if matcher.find([" with Microsoft Exchange Server HTTP-DAV", .boundary]) != nil { return Array("HTTP-DAV".utf8) }
+        if matcher.contains(self.account), matcher.contains(self.communigate) { return Array("Communigate".utf8) }
+        if matcher.contains(self.exchange) { return Array("HTTP-DAV".utf8) }
         if hasBy, matcher.find(self.viaHTTP) != nil { return matcher[.first] ?? [] }
         return []
     }
+
+    private static let by: ReceivedExpression = [" by "]
+    private static let account: ReceivedExpression = [" (account "]
+    private static let exchange: ReceivedExpression = [" with Microsoft Exchange Server HTTP-DAV", .boundary]
 
     private static func caseless(_ text: String) -> ReceivedPattern { .caseless(Array(text.utf8)) }
 

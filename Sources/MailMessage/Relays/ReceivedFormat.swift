@@ -1,5 +1,5 @@
-/// What is known of one way to write a Received field.
-struct ReceivedFormat: Sendable {
+/// What is known of one way to write a Received field. A class, so that going through many copies nothing of them.
+final class ReceivedFormat: Sendable {
     enum Meaning: Sendable {
         /// A hop.
         case relay
@@ -11,19 +11,19 @@ struct ReceivedFormat: Sendable {
         case fetched
     }
 
-    var pattern: ReceivedExpression
-    var meaning: Meaning
+    let pattern: ReceivedExpression
+    let meaning: Meaning
     /// Stands in the line, too.
-    var with: ReceivedExpression?
+    let with: ReceivedExpression?
     /// Does not.
-    var without: ReceivedExpression?
+    let without: ReceivedExpression?
     /// Begins at the line's start.
-    var isAnchored = true
+    let isAnchored: Bool
     /// Corrects what the pattern took.
-    var adjust: (@Sendable (inout Relay, inout ReceivedMatcher) -> Void)?
+    let adjust: (@Sendable (inout Relay, inout ReceivedMatcher) -> Void)?
 
     init(
-        _ pattern: ReceivedPattern...,
+        _ pattern: [ReceivedPattern],
         as meaning: Meaning = .relay,
         with: ReceivedExpression? = nil,
         without: ReceivedExpression? = nil,
@@ -36,6 +36,17 @@ struct ReceivedFormat: Sendable {
         self.without = without
         self.isAnchored = anchored
         self.adjust = adjust
+    }
+
+    convenience init(
+        _ pattern: ReceivedPattern...,
+        as meaning: Meaning = .relay,
+        with: ReceivedExpression? = nil,
+        without: ReceivedExpression? = nil,
+        anchored: Bool = true,
+        adjust: (@Sendable (inout Relay, inout ReceivedMatcher) -> Void)? = nil
+    ) {
+        self.init(pattern, as: meaning, with: with, without: without, anchored: anchored, adjust: adjust)
     }
 
     /// Takes what the field has in this format; false when it has another.
@@ -57,10 +68,10 @@ struct ReceivedFormat: Sendable {
 /// Formats that are looked for where a line has something that only one kind of server writes.
 struct ReceivedFamily: Sendable {
     /// Stands in the line.
-    var sign: ReceivedExpression
-    var formats: [ReceivedFormat]
+    let sign: ReceivedExpression
+    let formats: [ReceivedFormat]
     /// Fields in no known format are read piece by piece.
-    var isExim: Bool
+    let isExim: Bool
 
     init(_ sign: ReceivedPattern..., formats: [ReceivedFormat], isExim: Bool = false) {
         self.sign = ReceivedExpression(sign)
@@ -104,13 +115,16 @@ extension ReceivedFormat {
     @Sendable static func details(_ relay: inout Relay, _ matcher: inout ReceivedMatcher) {
         guard var details = matcher[.details] else { return }
         var inner = ReceivedMatcher(details)
-        if let range = inner.find(["helo=", .word(.first)]) {
+        if let range = inner.find(self.heloDetail) {
             relay.helo = inner[.first] ?? []
             details.removeSubrange(range)
         }
         inner = ReceivedMatcher(details)
-        if inner.find(["ident=", .maybe(.first)]) != nil { relay.ident = inner[.first] ?? [] }
+        if inner.find(self.identDetail) != nil { relay.ident = inner[.first] ?? [] }
     }
+
+    private static let heloDetail: ReceivedExpression = ["helo=", .word(.first)]
+    private static let identDetail: ReceivedExpression = ["ident=", .maybe(.first)]
 
     @Sendable static func nameIsHeloUnlessTold(_ relay: inout Relay, _ matcher: inout ReceivedMatcher) {
         relay.helo = relay.reverseName

@@ -68,7 +68,7 @@ extension ReceivedFormats {
             " ",
             anchored: false,
             adjust: { relay, matcher in
-                if matcher.matches([.ip, " "]) { relay.ip = matcher[.address] ?? [] }
+                if matcher.matches(addressFirst) { relay.ip = matcher[.address] ?? [] }
             }
         ),
         ReceivedFormat(
@@ -113,6 +113,8 @@ extension ReceivedFormats {
             ") with SMTP("
         ),
     ]
+
+    private static let addressFirst: ReceivedExpression = [.ip, " "]
 
     /// How qmail ends: by its protocol, which is never ESMTP, and without an id behind it.
     static let qmailSign: ReceivedExpression = [
@@ -409,9 +411,7 @@ extension ReceivedFormats {
         _ front: [ReceivedPattern],
         _ behind: ReceivedPattern...
     ) -> ReceivedFormat {
-        var format = ReceivedFormat(as: .ignored)
-        format.pattern = ReceivedExpression(front + self.localhost + behind)
-        return format
+        ReceivedFormat(front + self.localhost + behind, as: .ignored)
     }
 
     /// Handovers within a host or to programs that tell no address.
@@ -449,12 +449,10 @@ extension ReceivedFormats {
         ReceivedFormat("no.name.available by ", .word, " via smtpd (for ", as: .ignored),
     ]
 
-    private static let localToLocal: ReceivedFormat = {
-        var format = ReceivedFormat(as: .ignored)
-        let middle: [ReceivedPattern] = [" (", .optional([.word, "@"])]
-        format.pattern = ReceivedExpression(localhost + middle + localhost + [.run(nil, .among(")["), 1..<2)])
-        return format
-    }()
+    private static let localToLocal = local(
+        localhost + [" (", .optional([.word, "@"])],
+        .run(nil, .among(")["), 1..<2)
+    )
 
     /// qmail-scanner tells the envelope of the hop below it.
     static let qmailScanner: ReceivedExpression = [

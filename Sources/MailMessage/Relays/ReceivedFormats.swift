@@ -88,8 +88,8 @@ enum ReceivedFormats {
                     .optional([" (", .word, ")"]),
                     " with [XMail",
                     adjust: { relay, matcher in
-                        if matcher.find([" id <", .word(.first), ">"]) != nil { relay.id = matcher[.first] ?? [] }
-                        if matcher.find([" from <", .word(.first), ">"]) != nil { relay.envelopeFrom = matcher[.first] }
+                        if matcher.find(xmailID) != nil { relay.id = matcher[.first] ?? [] }
+                        if matcher.find(xmailSender) != nil { relay.envelopeFrom = matcher[.first] }
                     }
                 )
             ]
@@ -141,6 +141,9 @@ enum ReceivedFormats {
             formats: [ReceivedFormat(.word(.helo), " ([", .ip, "]) by ", .word(.by), " (Lotus")]
         ),
     ]
+
+    private static let xmailID: ReceivedExpression = [" id <", .word(.first), ">"]
+    private static let xmailSender: ReceivedExpression = [" from <", .word(.first), ">"]
 
     /// Octets of an IPv6 zone (RFC 6874 §2).
     private static let zone = OctetClass { ($0.isAlphanumeric && !(0x61...0x7a).contains($0)) || "._~-".utf8.contains($0) }

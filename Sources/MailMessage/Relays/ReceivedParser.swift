@@ -37,11 +37,16 @@ struct ReceivedParser {
     /// On one line with single spaces and without the date; nil when it is none of `from …`.
     private static func line(_ field: some Sequence<UInt8>) -> ReceivedMatcher? {
         var line: [UInt8] = []
+        line.reserveCapacity(min(field.underestimatedCount, self.maximumLength))
+        // White space at the start goes, too.
+        var isBehindSpace = true
         for octet in field.prefix(self.maximumLength) {
             if !octet.isSpace {
                 line.append(octet)
-            } else if let last = line.last, last != .space {
+                isBehindSpace = false
+            } else if !isBehindSpace {
                 line.append(.space)
+                isBehindSpace = true
             }
         }
         if line.last == .space { line.removeLast() }
@@ -125,7 +130,7 @@ struct ReceivedParser {
         }
         if let kind { return kind }
         // No known format: an address in brackets and the name of a server are a hop all the same.
-        if self.relay.ip.isEmpty, self.matcher.find(["[", .ip, "]"]) != nil { self.relay.ip = self.matcher[.address] ?? [] }
+        if self.relay.ip.isEmpty, self.matcher.find(Self.bracketed) != nil { self.relay.ip = self.matcher[.address] ?? [] }
         return self.relay.ip.isEmpty || self.relay.by.isEmpty ? .unparseable : self.finished()
     }
 
@@ -135,6 +140,7 @@ struct ReceivedParser {
     private static let heloIs: ReceivedExpression = [.boundary, "helo=", helo]
     private static let hello: ReceivedExpression = [.boundary, .hello, " ", helo]
     private static let by: ReceivedExpression = [" by ", .word(.first)]
+    private static let bracketed: ReceivedExpression = ["[", .ip, "]"]
     private static let helo = ReceivedPattern.run(.first, heloOctets, 1..<ReceivedPattern.unbounded)
 
     private static let idOctets = OctetClass { !$0.isSpace && !"<>;".utf8.contains($0) }
@@ -175,13 +181,15 @@ struct ReceivedParser {
             return .envelopeBelow(self.relay.envelopeFrom.map(Relay.withoutBrackets))
         }
         if let found = self.first(of: ReceivedFormats.ignoredAtLast) { return found }
-        if self.relay.helo.isEmpty, self.matcher.matches([.word(.helo), .run(nil, Self.noNameOctets, 1..<2)]) {
+        if self.relay.helo.isEmpty, self.matcher.matches(Self.firstWord) {
             self.relay.helo = self.matcher[.helo] ?? []
         }
         return nil
     }
 
-    private static let noNameOctets = OctetClass { !$0.isAlphanumeric && $0 != 0x2d && $0 != 0x2e }
+    private static let firstWord: ReceivedExpression = [
+        .word(.helo), .run(nil, OctetClass { !$0.isAlphanumeric && $0 != 0x2d && $0 != 0x2e }, 1..<2),
+    ]
 
     private static let envelopeFrom: ReceivedExpression = [
         .oneOf([

@@ -32,7 +32,9 @@ package struct Relay: Hashable, Sendable {
 
     /// As rules see it in `X-Spam-Relays-…`: fields in a fixed order, so that patterns can rely on it.
     package var text: [UInt8] {
-        var text = Array("[ ip=".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(Self.typicalLength)
+        text += "[ ip=".utf8
         text += self.ip
         text += " rdns=".utf8
         text += self.reverseName
@@ -56,12 +58,17 @@ package struct Relay: Hashable, Sendable {
         return text
     }
 
+    /// Octets of a hop as rules see it; few have more.
+    private static let typicalLength = 256
+
     /// Puts the texts into the form in which rules expect them: white space and brackets, which would make one field look
     /// like two, become `!`.
     package mutating func normalize() {
         while self.reverseName.last == 0x2e { self.reverseName.removeLast() }
-        if self.reverseName.lowercasedASCII() == Array("unknown".utf8) || self.reverseName.first == 0x5b { self.reverseName = [] }
-        if self.ip.hasPrefix(Array("ipv6:".utf8), at: 0) { self.ip.removeFirst(5) }
+        if self.reverseName.matches(Self.unknown, in: self.reverseName.indices) || self.reverseName.first == 0x5b {
+            self.reverseName = []
+        }
+        if self.ip.hasPrefix(Self.ipv6, at: 0) { self.ip.removeFirst(Self.ipv6.count) }
         if self.ip.first == 0x5b { self.ip.removeFirst() }
         if self.ip.last == 0x5d { self.ip.removeLast() }
         if let percent = self.ip.lastIndex(of: 0x25) { self.ip.removeSubrange(percent...) }
@@ -85,9 +92,12 @@ package struct Relay: Hashable, Sendable {
         return self.flattened(Array(path))
     }
 
-    private static let misleading = Array("#[]()<>|\0".utf8)
+    private static let unknown = [UInt8](ascii: "unknown")
+    private static let ipv6 = [UInt8](ascii: "ipv6:")
+    private static let misleading = OctetClass { $0.isSpace || "#[]()<>|\0".utf8.contains($0) }
 
     private static func flattened(_ text: [UInt8]) -> [UInt8] {
-        text.map { $0.isSpace || self.misleading.contains($0) ? UInt8(ascii: "!") : $0 }
+        guard text.contains(where: self.misleading.contains) else { return text }
+        return text.map { self.misleading.contains($0) ? UInt8(ascii: "!") : $0 }
     }
 }

@@ -46,7 +46,7 @@ extension HeaderSelector {
     /// A field that the selector looks at.
     fileprivate var sampleField: String {
         switch self.source {
-        case .field(let name): name
+        case .field(let name): String(decoding: name.octets, as: UTF8.self)
         case .toCc: "To"
         case .messageID: "Message-ID"
         case .envelopeFrom: "Return-Path"

@@ -41,7 +41,14 @@ enum AddressSyntax {
         return index > number && index < bytes.endIndex && bytes[index] == UInt8(ascii: "]") ? index + 1 : nil
     }
 
-    private static func isSeparator(_ octet: UInt8) -> Bool { octet.isBlank || "<>()[],:;".utf8.contains(octet) }
+    private static func isSeparator(_ octet: UInt8) -> Bool {
+        switch octet {
+        case .less, .greater, .open, .close, UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: ":"),
+            UInt8(ascii: ";"):
+            true
+        default: octet.isBlank
+        }
+    }
 
     static func isAddress(_ bytes: [UInt8]) -> Bool {
         guard let end = self.addressEnd(bytes[...], 0) else { return false }

@@ -18,13 +18,13 @@ enum EnvelopeSender {
     private static func derived(_ subject: some RuleSubject) -> [UInt8]? {
         if let name = subject.envelopeSenderField {
             // Whoever names a field says that it is always there.
-            return self.address(subject, name).flatMap { self.isPath($0) ? $0 : nil }
+            return self.address(subject, HeaderName(name)).flatMap { self.isPath($0) ? $0 : nil }
         }
         let relays = subject.relays
         if let path = (relays.untrusted.first ?? relays.trusted.last)?.envelopeFrom, self.isPath(path) { return path }
         // Lists keep the sender of a message in X-Sender, and fetchmail takes that for the envelope.
-        if self.address(subject, "x-sender")?.contains(.at) == true, self.wasFetched(subject) { return nil }
-        for (name, decides) in [("x-envelope-from", true), ("envelope-sender", false), ("return-path", false)] {
+        if self.address(subject, self.listSender)?.contains(.at) == true, self.wasFetched(subject) { return nil }
+        for (name, decides) in self.fields {
             guard let address = self.address(subject, name) else { continue }
             if !self.stands(name, belowReceivedIn: subject) { return address }
             if decides { return nil }
@@ -32,31 +32,30 @@ enum EnvelopeSender {
         return nil
     }
 
+    private static let listSender: HeaderName = "x-sender"
+    /// Fields with a sender, and whether none behind counts when that one stands below a Received field.
+    private static let fields: [(HeaderName, Bool)] = [
+        ("x-envelope-from", true), ("envelope-sender", false), ("return-path", false),
+    ]
+
     /// The null path, or one with something before its `@`.
     private static func isPath(_ text: [UInt8]) -> Bool {
         text.isEmpty || (text.firstIndex(of: .at) ?? 0) > 0
     }
 
-    private static func address(_ subject: some RuleSubject, _ name: String) -> [UInt8]? {
-        subject.fields(named: name.lowercased()).first.flatMap { field in
+    private static func address(_ subject: some RuleSubject, _ name: HeaderName) -> [UInt8]? {
+        subject.fields(named: name).first.flatMap { field in
             HeaderAddress.list(field.raw).lazy.compactMap(\.address).first
         }
     }
 
     private static func wasFetched(_ subject: some RuleSubject) -> Bool {
-        let sign = Array("(fetchmail".utf8)
-        return subject.fields(named: "received").contains { field in
-            field.decoded.indices.contains { field.decoded[$0...].starts(with: sign) }
-        }
+        subject.fields(named: .received).contains { $0.decoded.contains("(fetchmail") }
     }
 
-    private static func stands(_ name: String, belowReceivedIn subject: some RuleSubject) -> Bool {
-        var isBelow = false
-        for field in subject.allFields() {
-            let lower = field.name.lazy.map(\.lowercased)
-            if lower.elementsEqual("received".utf8) { isBelow = true }
-            if isBelow, lower.elementsEqual(name.utf8) { return true }
-        }
-        return false
+    private static func stands(_ name: HeaderName, belowReceivedIn subject: some RuleSubject) -> Bool {
+        let fields = subject.allFields()
+        guard let received = fields.firstIndex(where: { $0.isNamed(.received) }) else { return false }
+        return fields[received...].contains { $0.isNamed(name) }
     }
 }

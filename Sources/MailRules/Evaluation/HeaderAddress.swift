@@ -54,6 +54,7 @@ private struct AddressListReader {
     // MARK: - Before
 
     private static func withoutEscapedBackslashes(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.contains(.backslash) else { return bytes }
         var result: [UInt8] = []
         var index = bytes.startIndex
         while index < bytes.endIndex {
@@ -69,10 +70,14 @@ private struct AddressListReader {
 
     /// `name: a@example.org, b@example.org;`: what stands before the last colon, if nothing there is quoted or bracketed.
     private static func withoutGroup(_ bytes: [UInt8]) -> [UInt8] {
-        let end = bytes.firstIndex { "\"()<>".utf8.contains($0) } ?? bytes.count
+        let end = bytes.firstIndex(where: self.encloses) ?? bytes.count
         guard let colon = bytes[..<end].lastIndex(of: UInt8(ascii: ":")), colon > 0 else { return bytes }
         let rest = bytes[(colon + 1)...].drop(while: \.isBlank)
         return rest.first == UInt8(ascii: ";") ? [] : Array(rest)
+    }
+
+    private static func encloses(_ octet: UInt8) -> Bool {
+        octet == .quote || octet == .open || octet == .close || octet == .less || octet == .greater
     }
 
     // MARK: - An entry

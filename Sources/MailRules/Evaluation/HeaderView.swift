@@ -1,25 +1,67 @@
 import MailMessage
 import MailTypes
 
-/// The text that header rules with one selector look at.
-struct HeaderView {
-    var bytes: [UInt8] = []
+/// The text that header rules with one selector look at. A class: many rules look at one.
+final class HeaderView: Sendable {
+    let bytes: [UInt8]
     /// Where each value starts.
-    var starts: [Int] = []
-    /// There is such a field.
-    var exists = false
+    private let starts: [Int]
+    /// Values stand on lines that belong to none of them.
+    private let hasSeparators: Bool
 
-    init() {}
+    static let none = HeaderView([])
 
     /// Values that end in a line feed stand as they are, others on lines of their own, the last without a line end.
     init(_ values: [[UInt8]]) {
-        let separator: [UInt8] = values.first?.last == 0x0a ? [] : [0x0a]
-        for value in values {
-            if self.exists { self.bytes += separator }
-            self.starts.append(self.bytes.count)
-            self.bytes += value
-            self.exists = true
+        self.hasSeparators = values.first?.last != 0x0a
+        guard values.count > 1 else {
+            self.starts = values.isEmpty ? [] : [0]
+            self.bytes = values.first ?? []
+            return
         }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(values.reduce(0) { $0 + $1.count + 1 })
+        var starts: [Int] = []
+        for value in values {
+            if self.hasSeparators, !starts.isEmpty { bytes.append(0x0a) }
+            starts.append(bytes.count)
+            bytes += value
+        }
+        self.bytes = bytes
+        self.starts = starts
+    }
+
+    /// Whole fields, each on a line with its name; raw ones with the folds that they have.
+    init(lines fields: [SubjectField], isRaw: Bool) {
+        self.hasSeparators = false
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(fields.reduce(0) { $0 + $1.name.count + (isRaw ? $1.raw : $1.decoded).count + 3 })
+        var starts: [Int] = []
+        for field in fields {
+            starts.append(bytes.count)
+            bytes += field.name
+            bytes.append(0x3a)
+            if !isRaw { bytes.append(0x20) }
+            bytes += isRaw ? field.raw : field.decoded
+            bytes.append(0x0a)
+        }
+        self.bytes = bytes
+        self.starts = starts
+    }
+
+    /// There is such a field.
+    var exists: Bool { !self.starts.isEmpty }
+
+    /// One for each field, address, host …, in order; those of whole fields end in a line feed.
+    var values: [[UInt8]] { self.starts.indices.map(self.value) }
+
+    var first: [UInt8]? { self.exists ? self.value(0) : nil }
+
+    private func value(_ number: Int) -> [UInt8] {
+        guard self.starts.count > 1 else { return self.bytes }
+        let next = number + 1
+        let end = next < self.starts.count ? self.starts[next] - (self.hasSeparators ? 1 : 0) : self.bytes.count
+        return Array(self.bytes[self.starts[number]..<end])
     }
 
     /// The offset within the value that `offset` lies in.
@@ -30,23 +72,22 @@ struct HeaderView {
 
 extension HeaderSelector {
     /// Names under which lists and forwarders keep the message's own id.
-    private static let messageIDFields = ["x-message-id", "resent-message-id", "x-original-message-id", "message-id"]
+    private static let messageIDFields: [HeaderName] = [
+        "x-message-id", "resent-message-id", "x-original-message-id", "message-id",
+    ]
+    private static let recipientFields: [HeaderName] = ["to", "cc"]
     /// Octets of the header section, as `ALL` gives it, that are looked at (as in SpamAssassin).
     private static let maximumHeaderLength = 64 * 1024
 
-    func view(of subject: some RuleSubject, envelope: Envelope) -> HeaderView {
-        HeaderView(self.values(of: subject, envelope: envelope))
-    }
-
-    /// One for each field, address, host …, in order; those of whole fields end in a line feed.
-    func values(of subject: some RuleSubject, envelope: Envelope) -> [[UInt8]] {
+    func view(of message: MessageViews) -> HeaderView {
+        let subject = message.subject
         var values: [[UInt8]]
         switch self.source {
-        case .all: return self.allFields(of: subject).map { self.line(of: $0) }
-        case .allOf(let side): return self.fields(of: side, subject)
-        case .envelopeFrom: values = EnvelopeSender.find(subject, envelope).map { [$0] } ?? []
+        case .all: return HeaderView(lines: self.allFields(of: subject), isRaw: self.isRaw)
+        case .allOf(let side): return HeaderView(lines: self.fields(of: side, subject), isRaw: self.isRaw)
+        case .envelopeFrom: values = message.envelopeSender.map { [$0] } ?? []
         case .relays(let side): values = [RelayPath.text(subject.relays.hops(of: side))]
-        case .toCc: values = ["to", "cc"].flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
+        case .toCc: values = Self.recipientFields.flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
         case .messageID:
             values = Self.messageIDFields.flatMap { subject.fields(named: $0).map(self.lineOfKnownField) }
         case .field(let name):
@@ -55,12 +96,15 @@ extension HeaderSelector {
             values = subject.fields(named: name).map { (isRaw ? $0.raw : $0.decoded) + [0x0a] }
             if values.isEmpty, let value = subject.standIn(forField: name) { values = [value] }
         }
+        // Most rules look at fields that most messages do not have.
+        if values.isEmpty { return .none }
         switch self.choice {
         case .every: break
         case .first: values = Array(values.prefix(1))
         case .last: values = Array(values.suffix(1))
         }
-        return values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) }
+        if self.extract == .value, self.detail == .whole { return HeaderView(values) }
+        return HeaderView(values.flatMap { self.extracts(of: $0, subject) }.compactMap { self.detail(of: $0, subject) })
     }
 
     /// Folds are undone in these, raw or not.
@@ -87,11 +131,6 @@ extension HeaderSelector {
 
     // MARK: - The whole header section
 
-    private func line(of field: SubjectField) -> [UInt8] {
-        let separator: [UInt8] = self.isRaw ? [0x3a] : [0x3a, 0x20]
-        return field.name + separator + (self.isRaw ? field.raw : field.decoded) + [0x0a]
-    }
-
     /// Raw all of it; else what fits into the limit, fields of one name together, in the order of the names.
     private func allFields(of subject: some RuleSubject) -> [SubjectField] {
         let fields = subject.allFields()
@@ -114,25 +153,24 @@ extension HeaderSelector {
 
     /// A host writes its Received field on top of what it got: its own fields stand above that, and those of the host before
     /// below. The field of the first host that is not trusted was still written by one that is.
-    private func fields(of side: RelaySide, _ subject: some RuleSubject) -> [[UInt8]] {
+    private func fields(of side: RelaySide, _ subject: some RuleSubject) -> [SubjectField] {
         let relays = subject.relays
         let isTrust = side == .trusted || side == .untrusted
         let boundary = (isTrust ? relays.lastTrustedField : relays.lastInternalField) + 1
         let isBelow = side == .untrusted || side == .external
         // The hop to us counts as a field, though it stands nowhere.
         var current = relays.beginsWithConnection ? 0 : -1
-        var lines: [[UInt8]] = []
+        var fields: [SubjectField] = []
         for field in self.allFields(of: subject) {
-            let isReceived = field.name.lazy.map(\.lowercased).elementsEqual("received".utf8)
-            if isReceived { current += 1 }
+            if field.isNamed(.received) { current += 1 }
             if isBelow {
-                if current >= boundary { lines.append(self.line(of: field)) }
+                if current >= boundary { fields.append(field) }
             } else if current <= boundary {
-                lines.append(self.line(of: field))
+                fields.append(field)
                 if current == boundary { break }
             }
         }
-        return lines
+        return fields
     }
 
     // MARK: - Addresses and names

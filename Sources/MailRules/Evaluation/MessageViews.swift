@@ -15,7 +15,10 @@ final class MessageViews {
 
     func attachmentContent(ofPart index: Int) -> AttachmentContent? { self.subject.attachmentContent(ofPart: index) }
 
-    private var headers: [HeaderSelector: HeaderView] = [:]
+    /// The reverse path, if anything tells it.
+    private(set) lazy var envelopeSender: [UInt8]? = EnvelopeSender.find(self.subject, self.envelope)
+
+    private var headers = HeaderViews()
 
     init(_ subject: any RuleSubject, envelope: Envelope) {
         self.subject = subject
@@ -24,7 +27,7 @@ final class MessageViews {
 
     func header(_ selector: HeaderSelector) -> HeaderView {
         if let known = self.headers[selector] { return known }
-        let view = selector.view(of: self.subject, envelope: self.envelope)
+        let view = selector.view(of: self)
         self.headers[selector] = view
         return view
     }
@@ -55,6 +58,20 @@ final class MessageViews {
         let part = segment.part.map { self.subject.path(ofPart: $0) } ?? ""
         let offset = segment.offset + range.lowerBound
         return MatchLocation(view: view, part: part, offset: offset, text: printable(segment.bytes[range]))
+    }
+}
+
+/// Those that were made so far.
+private struct HeaderViews {
+    /// By the selector's number.
+    private var views: [HeaderView?] = []
+
+    subscript(selector: HeaderSelector) -> HeaderView? {
+        get { selector.number < self.views.count ? self.views[selector.number] : nil }
+        set {
+            while self.views.count <= selector.number { self.views.append(nil) }
+            self.views[selector.number] = newValue
+        }
     }
 }
 

@@ -134,9 +134,7 @@ extension HeaderSelector {
     func text(of part: PartHeader) -> [UInt8]? {
         switch self.source {
         case .field(let name):
-            let field = part.fields.last {
-                $0.name.count == name.utf8.count && $0.name.lazy.map(\.lowercased).elementsEqual(name.utf8)
-            }
+            let field = part.fields.last { $0.name.isCaseless(name.octets) }
             guard let field else { return self.isRaw ? [] : nil }
             return (self.isRaw ? field.raw : field.decoded) + [0x0a]
         case .all:

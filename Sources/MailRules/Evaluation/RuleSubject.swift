@@ -15,6 +15,20 @@ package struct SubjectField: Hashable, Sendable {
         self.raw = raw
         self.decoded = decoded
     }
+
+    func isNamed(_ name: HeaderName) -> Bool { self.name.isCaseless(name.octets) }
+}
+
+extension HeaderName {
+    static let received: HeaderName = "received"
+}
+
+extension [UInt8] {
+    /// Whether these are the octets, letters of ASCII in either case.
+    /// - Parameter lowercase: in lower case.
+    func isCaseless(_ lowercase: [UInt8]) -> Bool {
+        self.count == lowercase.count && zip(self, lowercase).allSatisfy { $0.lowercased == $1 }
+    }
 }
 
 /// A MIME part as rules see it.
@@ -53,9 +67,9 @@ package struct SubjectPart: Hashable, Sendable {
 package struct PartHeader: Hashable, Sendable {
     /// As in `SubjectPart`, where both take the message apart in the same way.
     package var path: String
-    package var fields: [SubjectField]
+    package var fields: [FilterField]
 
-    package init(path: String, fields: [SubjectField]) {
+    package init(path: String, fields: [FilterField]) {
         self.path = path
         self.fields = fields
     }
@@ -63,8 +77,8 @@ package struct PartHeader: Hashable, Sendable {
 
 /// The views of a message that rules match against. The evaluator asks for each at most once a message.
 package protocol RuleSubject {
-    /// The message's header fields of that name (lower case), in order.
-    func fields(named name: String) -> [SubjectField]
+    /// The message's header fields of that name, in order.
+    func fields(named name: HeaderName) -> [SubjectField]
     func allFields() -> [SubjectField]
     /// Encoded words (RFC 2047) decoded to UTF-8.
     func decodingWords(_ bytes: [UInt8]) -> [UInt8]
@@ -110,7 +124,6 @@ final class MessageSubject: RuleSubject {
     private let settings: FunctionSettings
     /// Decoding is dear, and many rules ask for the same fields.
     private lazy var all: [SubjectField] = self.message.headerFields.map(self.field)
-    private var fieldsByName: [String: [SubjectField]] = [:]
 
     init(text: MessageText, envelope: Envelope, settings: FunctionSettings) {
         self.text = text
@@ -131,20 +144,8 @@ final class MessageSubject: RuleSubject {
         )
     }
 
-    func fields(named name: String) -> [SubjectField] {
-        var wanted = self.message.fields(named: name)[...]
-        if wanted.isEmpty { return [] }
-        if let known = self.fieldsByName[name] { return known }
-        var fields: [SubjectField] = []
-        // Both are in the order of the message.
-        for (index, field) in self.message.headerFields.enumerated() {
-            guard let next = wanted.first else { break }
-            guard field == next else { continue }
-            fields.append(self.all[index])
-            wanted.removeFirst()
-        }
-        self.fieldsByName[name] = fields
-        return fields
+    func fields(named name: HeaderName) -> [SubjectField] {
+        self.message.places(ofFieldsNamed: name).map { self.all[$0] }
     }
 
     func allFields() -> [SubjectField] { self.all }
@@ -185,10 +186,7 @@ final class MessageSubject: RuleSubject {
                 paths[child] = paths[part.index].isEmpty ? String(number) : paths[part.index] + ".\(number)"
             }
         }
-        return self.text.reading.depthFirst.map { part in
-            let fields = part.fields.map { SubjectField(name: $0.name, raw: $0.raw, decoded: $0.decoded) }
-            return PartHeader(path: paths[part.index], fields: fields)
-        }
+        return self.text.reading.depthFirst.map { PartHeader(path: paths[$0.index], fields: $0.fields) }
     }
 
     func path(ofPart index: Int) -> String {

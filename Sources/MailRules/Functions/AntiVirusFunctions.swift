@@ -56,10 +56,17 @@ struct SuspectParts {
     }
 
     private static func hasUuencodedExecutable(_ raw: [UInt8]) -> Bool {
-        raw.split(separator: 0x0a).contains { line in
-            self.matches(line, self.uuencodedExecutable)
-                && LinkText.find("````", in: Array(line.dropFirst(self.uuencodedExecutable.count)), from: 0) != nil
+        var start = 0
+        while start < raw.count {
+            let line = raw[start..<(raw[start...].firstIndex(of: 0x0a) ?? raw.count)]
+            if self.matches(line, self.uuencodedExecutable),
+                LinkText.find("````", in: Array(line.dropFirst(self.uuencodedExecutable.count)), from: 0) != nil
+            {
+                return true
+            }
+            start = line.endIndex + 1
         }
+        return false
     }
 
     /// Octet by octet: one of those named, or any where none are.

@@ -17,9 +17,17 @@ final class EvalContext {
     let budget: EvaluationBudget
 
     private let selectors: HeaderSelectors
-    private var facts: [ObjectIdentifier: Any] = [:]
-    /// By selector.
-    private var headerValues: [String: [[UInt8]]] = [:]
+    /// By type; each is a `Made`.
+    private var facts: [ObjectIdentifier: AnyObject] = [:]
+
+    /// Facts of one type. To tell the type of an object is cheap, that of anything is not.
+    private final class Made<Facts> {
+        let facts: Facts
+
+        init(_ facts: Facts) {
+            self.facts = facts
+        }
+    }
 
     init(
         text: MessageText,
@@ -53,10 +61,10 @@ final class EvalContext {
     /// What a family of functions works out of a message, once, when the first of them is called.
     func facts<Facts>(_ make: (EvalContext) -> Facts) -> Facts {
         let key = ObjectIdentifier(Facts.self)
-        if let known = self.facts[key] as? Facts { return known }
-        let made = make(self)
+        if let known = self.facts[key] as? Made<Facts> { return known.facts }
+        let made = Made(make(self))
         self.facts[key] = made
-        return made
+        return made.facts
     }
 
     /// The text that a function looks at that is called by a rule of that kind.
@@ -69,10 +77,12 @@ final class EvalContext {
 
     /// One text for each field, address or name: what `header` runs together.
     func headers(_ selector: String) -> [[UInt8]] {
-        if let known = self.headerValues[selector] { return known }
-        let values = self.selectors[selector].map { $0.values(of: self.views.subject, envelope: self.envelope) } ?? []
-        self.headerValues[selector] = values
-        return values
+        self.selectors[selector].map { self.views.header($0).values } ?? []
+    }
+
+    /// The first of `headers`; empty when there is none.
+    func first(_ selector: String) -> [UInt8] {
+        self.selectors[selector].flatMap { self.views.header($0).first } ?? []
     }
 
     /// Header text as `header` rules see it, by the same names: `From:addr`, `ToCc`, `ALL:raw`. nil when there is no such field.

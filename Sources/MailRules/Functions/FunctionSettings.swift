@@ -1,8 +1,9 @@
 import MailMessage
 import PatternKit
 
-/// Settings of rule files as the families of functions read them, made once for a rule set.
-package struct FunctionSettings: Sendable {
+/// Settings of rule files as the families of functions read them, made once for a rule set. A class: there are many, and who looks at
+/// a message keeps them all.
+package final class FunctionSettings: Sendable {
     /// How a message is read.
     package let evaluation: EvaluationSettings
     /// Languages whose character sets are welcome.
@@ -23,10 +24,16 @@ package struct FunctionSettings: Sendable {
     /// What is looked into for macros.
     let oleMacro: OLEMacroSettings
     /// Which languages are welcome, and what they are told by.
-    var languages: LanguageSettings
+    let languages: LanguageSettings
 
-    /// - Parameter problems: what is wrong with settings is added here.
-    init(_ settings: RuleSettings = RuleSettings(), problems: inout [RuleProblem]) {
+    /// - Parameters:
+    ///   - problems: what is wrong with settings is added here.
+    ///   - models: finds what languages are told by, if a rule needs it.
+    init(
+        _ settings: RuleSettings = RuleSettings(),
+        problems: inout [RuleProblem],
+        models: (LanguageSettings) -> LanguageModels? = { _ in nil }
+    ) {
         self.evaluation = EvaluationSettings(settings, problems: &problems)
         self.locales = CharsetLocales(settings.last("ok_locales")?.text)
         self.relays = RelaySettings(settings, problems: &problems)
@@ -42,7 +49,9 @@ package struct FunctionSettings: Sendable {
         self.network = NetworkSettings(settings, problems: &problems)
         self.signing = SigningPractices(settings, problems: &problems)
         self.oleMacro = OLEMacroSettings(settings, problems: &problems)
-        self.languages = LanguageSettings(settings, problems: &problems)
+        var languages = LanguageSettings(settings, problems: &problems)
+        languages.models = models(languages)
+        self.languages = languages
     }
 
     /// Has a message's links told as the files want it; to be done before they are first asked for.
@@ -52,7 +61,7 @@ package struct FunctionSettings: Sendable {
         text.linkReading.includesSigners = self.evaluation.includesSigners
     }
 
-    init() {
+    convenience init() {
         var problems: [RuleProblem] = []
         self.init(problems: &problems)
     }

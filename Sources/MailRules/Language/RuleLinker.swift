@@ -41,8 +41,11 @@ struct RuleLinker {
         self.state = Array(repeating: .new, count: self.rules.count)
         for index in self.rules.indices { self.resolve(index) }
         for index in self.rules.indices { self.visit(index) }
-        var settings = FunctionSettings(self.reader.settings, problems: &self.problems)
-        settings.languages.models = self.languageModels(settings.languages, load: loadModels)
+        var problems: [RuleProblem] = []
+        let settings = FunctionSettings(self.reader.settings, problems: &problems) {
+            self.languageModels($0, load: loadModels)
+        }
+        self.problems += problems
         return RuleSet(
             rules: self.rules,
             metaOrder: self.order,

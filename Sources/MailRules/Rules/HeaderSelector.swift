@@ -1,8 +1,10 @@
+import MailMessage
+import Synchronization
+
 /// What of a header section a rule looks at: `Subject`, `From:addr`, `ALL:raw`, `ToCc`, `Received:ip:last`.
 package struct HeaderSelector: Hashable, Sendable {
     package enum Source: Hashable, Sendable {
-        /// The fields of that name, in lower case.
-        case field(String)
+        case field(HeaderName)
         case all
         /// The fields that hosts of one side wrote, as far as Received fields tell (`ALL-TRUSTED`).
         case allOf(RelaySide)
@@ -44,17 +46,31 @@ package struct HeaderSelector: Hashable, Sendable {
         case last
     }
 
-    package var source: Source
-    package var extract: Extract = .value
-    package var detail: Detail = .whole
-    package var choice: Choice = .every
-    /// As it stands in the message: encoded words and folding are left.
-    package var isRaw = false
-
-    package init(_ source: Source, extract: Extract = .value) {
-        self.source = source
-        self.extract = extract
+    private struct Meaning: Hashable {
+        var source: Source
+        var extract: Extract = .value
+        var detail: Detail = .whole
+        var choice: Choice = .every
+        var isRaw = false
     }
+
+    private let meaning: Meaning
+    /// Selectors of one meaning have one number, counted from 0 through the process: what belongs to them is found in an array.
+    let number: Int
+
+    /// There are as many as rule files and functions name.
+    private static let numbers = Mutex<[Meaning: Int]>([:])
+
+    package var source: Source { self.meaning.source }
+    package var extract: Extract { self.meaning.extract }
+    package var detail: Detail { self.meaning.detail }
+    package var choice: Choice { self.meaning.choice }
+    /// As it stands in the message: encoded words and folding are left.
+    package var isRaw: Bool { self.meaning.isRaw }
+
+    package static func == (left: HeaderSelector, right: HeaderSelector) -> Bool { left.number == right.number }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.number) }
 
     /// Why a selector cannot be used.
     enum Failure: Error {
@@ -69,21 +85,32 @@ package struct HeaderSelector: Hashable, Sendable {
         var pieces = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         let name = pieces.removeFirst()
         guard !name.isEmpty, name.utf8.allSatisfy({ $0.isWord || $0 == 0x2d || $0 == 0x2e }) else { throw .invalidName }
-        self.source = HeaderSelector.source(name)
+        var meaning = Meaning(source: HeaderSelector.source(name))
         for piece in pieces where !piece.isEmpty {
             switch piece.lowercased() {
-            case "raw": self.isRaw = true
+            case "raw": meaning.isRaw = true
             // Addresses are more than names, domains more than hosts.
-            case "addr": self.extract = .addresses
-            case "name": if self.extract == .value { self.extract = .names }
-            case "host": if self.detail != .domain { self.detail = .host }
-            case "domain": self.detail = .domain
-            case "ip": if self.detail == .whole { self.detail = .ip }
-            case "revip": if self.detail == .whole || self.detail == .ip { self.detail = .reversedIP }
-            case "first": self.choice = .first
-            case "last": if self.choice == .every { self.choice = .last }
+            case "addr": meaning.extract = .addresses
+            case "name": if meaning.extract == .value { meaning.extract = .names }
+            case "host": if meaning.detail != .domain { meaning.detail = .host }
+            case "domain": meaning.detail = .domain
+            case "ip": if meaning.detail == .whole { meaning.detail = .ip }
+            case "revip": if meaning.detail == .whole || meaning.detail == .ip { meaning.detail = .reversedIP }
+            case "first": meaning.choice = .first
+            case "last": if meaning.choice == .every { meaning.choice = .last }
             default: throw .unknownModifier(piece)
             }
+        }
+        self.meaning = meaning
+        self.number = HeaderSelector.number(of: meaning)
+    }
+
+    private static func number(of meaning: Meaning) -> Int {
+        self.numbers.withLock { numbers in
+            if let known = numbers[meaning] { return known }
+            let number = numbers.count
+            numbers[meaning] = number
+            return number
         }
     }
 
@@ -99,6 +126,6 @@ package struct HeaderSelector: Hashable, Sendable {
         if lower == "envelopefrom" { return .envelopeFrom }
         let relays = "x-spam-relays-"
         if lower.hasPrefix(relays), let side = RelaySide(rawValue: String(lower.dropFirst(relays.count))) { return .relays(side) }
-        return .field(lower)
+        return .field(HeaderName(lower))
     }
 }

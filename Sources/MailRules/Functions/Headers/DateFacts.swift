@@ -24,7 +24,7 @@ struct DateFacts {
 
     /// The times of Received fields, newest first, without those of a program that fetched the mail.
     private static func received(_ context: EvalContext) -> [Int] {
-        var fields = context.text(of: "Received").split(separator: 0x0a).map(Array.init).filter { !$0.allSatisfy(\.isBlank) }
+        var fields = context.text(of: "Received").lines().filter { $0.contains { !$0.isBlank } }.map(Array.init)
         guard let first = fields.first else { return [] }
         let isLocal = context.finds(self.local, in: first)
         let next = isLocal ? fields.dropFirst().first : first

@@ -4,8 +4,8 @@ import PatternKit
 enum ForgedOrigin {
     static let all: [EvalFunction] = [
         function("check_for_fake_aol_relay_in_rcvd", isForgedAOLRelay),
-        function("check_for_forged_hotmail_received_headers") { hotmail($0) == .helo },
-        function("check_for_no_hotmail_received_headers") { hotmail($0) == .sender },
+        function("check_for_forged_hotmail_received_headers") { $0.facts(hotmail) == .helo },
+        function("check_for_no_hotmail_received_headers") { $0.facts(hotmail) == .sender },
         function("check_for_msn_groups_headers", isOfGroups),
         function("check_for_forged_eudoramail_received_headers", isForgedEudora),
         function("check_for_forged_yahoo_received_headers", isForgedYahoo),
@@ -19,7 +19,16 @@ enum ForgedOrigin {
         EvalFunction(name, plugin: "HeaderEval") { _ in { EvalOutcome(test($0)) } }
     }
 
-    private static func received(_ context: EvalContext) -> [UInt8] { context.text(of: "Received").singleSpaced }
+    /// Received fields with white space run together.
+    private struct Received {
+        let text: [UInt8]
+
+        init(_ context: EvalContext) {
+            self.text = context.text(of: "Received").singleSpaced
+        }
+    }
+
+    private static func received(_ context: EvalContext) -> [UInt8] { context.facts(Received.init).text }
 
     private static func sender(_ context: EvalContext, isOf domain: HeaderPattern) -> Bool {
         context.finds(domain, in: context.first("From:addr"))

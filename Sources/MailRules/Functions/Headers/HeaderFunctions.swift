@@ -139,7 +139,7 @@ enum HeaderFunctions {
         let header = context.text(of: "ALL")
         let percent = UInt8(ascii: "%")
         guard header.contains(percent) else { return false }
-        return header.split(separator: 0x0a).contains { line in
+        return header.lines().contains { line in
             guard line.contains(percent) else { return false }
             let line = Array(line)
             return context.finds(self.template, in: line) && !context.finds(self.mayHavePercents, in: line)
@@ -215,10 +215,14 @@ private struct IllegalOctets {
         let text = context.text(of: selector)
         guard text.contains(where: { !$0.isBlank }) else { return }
         self.length = text.count
+        self.count = text.count { $0 >= 0x7f || ($0 < 0x20 && !$0.isPlainControl) }
+        guard self.count > 0 else { return }
         let hasControls = text.contains { $0 < 0x20 && !$0.isPlainControl }
         let hasEightBit = text.contains { $0 >= 0x80 }
-        if !hasControls, hasEightBit, Self.isUTF8(text) { return }
-        self.count = text.count { $0 >= 0x7f || ($0 < 0x20 && !$0.isPlainControl) }
+        if !hasControls, hasEightBit, Self.isUTF8(text) {
+            self.count = 0
+            return
+        }
         // A single ¢, £ or ® is a slip.
         let exempt: Set<UInt8> = [0xa2, 0xa3, 0xae]
         if selector.lowercased() == "subject:raw", text.count(where: exempt.contains) == 1 { self.count -= 1 }

@@ -22,9 +22,6 @@ extension EvalContext {
     /// The text of a selector; empty when there is none.
     func text(of selector: String) -> [UInt8] { self.header(selector) ?? [] }
 
-    /// Of several addresses or names the first; empty when there is none.
-    func first(_ selector: String) -> [UInt8] { self.headers(selector).first ?? [] }
-
     func finds(_ pattern: HeaderPattern, in text: [UInt8]) -> Bool { self.place(of: pattern, in: text) != nil }
 
     func place(of pattern: HeaderPattern, in text: [UInt8]) -> Range<Int>? {
@@ -46,14 +43,28 @@ extension [UInt8] {
     var singleSpaced: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(self.count)
+        var isBehindBlank = false
         for octet in self {
             if !octet.isBlank {
                 result.append(octet)
-            } else if result.last != 0x20 {
+            } else if !isBehindBlank {
                 result.append(0x20)
             }
+            isBehindBlank = octet.isBlank
         }
         return result
+    }
+
+    /// The first lines, without line feeds, empty ones left out.
+    func lines(upTo limit: Int = .max) -> [ArraySlice<UInt8>] {
+        var lines: [ArraySlice<UInt8>] = []
+        var start = 0
+        while start < self.count, lines.count < limit {
+            let end = self[start...].firstIndex(of: 0x0a) ?? self.count
+            if end > start { lines.append(self[start..<end]) }
+            start = end + 1
+        }
+        return lines
     }
 
     var lowercasedASCII: [UInt8] { self.map(\.lowercased) }
@@ -61,9 +72,10 @@ extension [UInt8] {
     /// Where a text stands first.
     func place(of text: some Collection<UInt8>, from start: Int = 0) -> Int? {
         guard let first = text.first else { return start }
+        let count = text.count
         var index = start
-        while index + text.count <= self.count {
-            if self[index] == first, self[index..<(index + text.count)].elementsEqual(text) { return index }
+        while index + count <= self.count {
+            if self[index] == first, self[index..<(index + count)].elementsEqual(text) { return index }
             index += 1
         }
         return nil

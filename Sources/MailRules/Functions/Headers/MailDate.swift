@@ -21,13 +21,19 @@ enum MailDate {
 
     private typealias Day = (year: Int, month: Int, day: Int)
 
+    /// Words; a comma ends one.
     private static func tokens(_ text: [UInt8]) -> [ArraySlice<UInt8>] {
-        var spaced: [UInt8] = []
-        for octet in text {
-            spaced.append(octet)
-            if octet == UInt8(ascii: ",") { spaced.append(0x20) }
+        var tokens: [ArraySlice<UInt8>] = []
+        var start = 0
+        for index in text.indices {
+            let isComma = text[index] == UInt8(ascii: ",")
+            guard isComma || text[index].isBlank else { continue }
+            let end = isComma ? index + 1 : index
+            if end > start { tokens.append(text[start..<end]) }
+            start = index + 1
         }
-        return spaced.split(whereSeparator: \.isBlank)
+        if start < text.count { tokens.append(text[start...]) }
+        return tokens
     }
 
     // MARK: - The day
@@ -100,7 +106,7 @@ enum MailDate {
     // MARK: - Time of day and zone
 
     private static func takeTime(_ tokens: inout [ArraySlice<UInt8>]) -> (Int, Int, Int)? {
-        for (index, token) in tokens.enumerated() {
+        for (index, token) in tokens.enumerated() where token.contains(0x3a) {
             let pieces = token.split(separator: 0x3a, omittingEmptySubsequences: false)
             guard (2...3).contains(pieces.count), (1...2).contains(pieces[0].count),
                 pieces.dropFirst().allSatisfy({ $0.count == 2 })

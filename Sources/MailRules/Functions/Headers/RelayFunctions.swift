@@ -130,11 +130,14 @@ struct RelayMismatches {
     private static func domain(of host: [UInt8]) -> [UInt8]? {
         let host = host.lowercasedASCII
         guard host.contains(where: \.isLetter) else { return host }
-        var labels = host.split(separator: 0x2e, omittingEmptySubsequences: false)
-        while labels.last?.isEmpty == true { labels.removeLast() }
-        guard labels.count > 1, let last = labels.last else { return host }
+        var name = host[...]
+        while name.last == 0x2e { name.removeLast() }
+        guard let dot = name.lastIndex(of: 0x2e) else { return host }
+        let last = name[(dot + 1)...]
         let isLong = last.count >= 3 || ["ie", "fr", "de"].contains { last.elementsEqual($0.utf8) }
-        return Array(labels.suffix(isLong || labels.count == 2 ? 2 : 3).joined(separator: [0x2e]))
+        guard var start = name[..<dot].lastIndex(of: 0x2e) else { return Array(name) }
+        if !isLong { start = name[..<start].lastIndex(of: 0x2e) ?? -1 }
+        return Array(name[(start + 1)...])
     }
 
     /// Words with dots between them.

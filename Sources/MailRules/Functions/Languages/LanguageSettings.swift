@@ -18,7 +18,9 @@ struct LanguageSettings: Sendable {
     var models: LanguageModels?
 
     /// Names of `header` fields that stand for what is told of the language.
-    static let fields: Set<HeaderSelector.Source> = [.field("x-languages"), .field("x-languages-length")]
+    static let fields: Set<HeaderSelector.Source> = [.field(names), .field(length)]
+    fileprivate static let names: HeaderName = "x-languages"
+    fileprivate static let length: HeaderName = "x-languages-length"
     /// Octets below which a text says nothing of its language.
     static let minimumLength = 256
     /// More n-grams than `LanguageText.maximumLength` octets can have.
@@ -126,11 +128,10 @@ package struct DetectedLanguages: Hashable, Sendable {
 
 extension RuleSubject {
     /// What `header` rules see of a field that the message does not have; nil: nothing.
-    /// - Parameter name: in lower case.
-    func standIn(forField name: String) -> [UInt8]? {
+    func standIn(forField name: HeaderName) -> [UInt8]? {
         switch name {
-        case "x-languages": self.languages.map { Array($0.names.joined(separator: " ").utf8) }
-        case "x-languages-length": self.languages.map { Array(String($0.length).utf8) }
+        case LanguageSettings.names: self.languages.map { Array($0.names.joined(separator: " ").utf8) }
+        case LanguageSettings.length: self.languages.map { Array(String($0.length).utf8) }
         default: nil
         }
     }

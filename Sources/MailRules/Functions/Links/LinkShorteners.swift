@@ -35,10 +35,10 @@ struct LinkShorteners: Sendable {
         let path =
             port.startIndex > host.endIndex && port.first?.isDigit == true ? port.drop(while: \.isDigit) : uri[host.endIndex...]
         if dots.count == 1, !path.contains(where: \.isWord) { return false }
-        if self.hosts[host] != nil { return true }
+        if self.hosts.contains(host) { return true }
         guard dots.count == 2, dots[0] > host.startIndex, dots[1] > dots[0] + 1, dots[1] + 1 < host.endIndex else { return false }
-        if LinkText.hasPrefix(host, Self.www + [UInt8(ascii: ".")]) { return self.hosts[host[(dots[0] + 1)...]] != nil }
-        return !LinkText.hasPrefix(host, Self.www) && self.hosts[host[dots[0]...]] != nil
+        if LinkText.hasPrefix(host, Self.www + [UInt8(ascii: ".")]) { return self.hosts.contains(host[(dots[0] + 1)...]) }
+        return !LinkText.hasPrefix(host, Self.www) && self.hosts.contains(host[dots[0]...])
     }
 
     private static let www = Array("www".utf8)

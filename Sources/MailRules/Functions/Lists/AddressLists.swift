@@ -1,20 +1,19 @@
 import MailMessage
 import MailTypes
 
-/// The lists of addresses that rule files make: `welcomelist_from`, `blocklist_to`, `enlist_addrlist (NAME)`….
-struct AddressLists: Sendable {
+/// The lists of addresses that rule files make: `welcomelist_from`, `blocklist_to`, `enlist_addrlist (NAME)`…. A class: each is
+/// many arrays, and functions look at them all the time.
+final class AddressLists: Sendable {
     /// By name: that of the setting, or the one that `enlist_addrlist` gives.
-    private var lists: [String: AddressTable<Void>] = [:]
+    private let lists: [String: AddressTable<Void>]
     /// `welcomelist_from_rcvd`: addresses with the relays that they come through.
-    private(set) var fromRelays = AddressTable<[RelayPattern]>()
+    let fromRelays: AddressTable<[RelayPattern]>
     /// `def_welcomelist_from_rcvd`
-    private(set) var fromRelaysByDefault = AddressTable<[RelayPattern]>()
+    let fromRelaysByDefault: AddressTable<[RelayPattern]>
     /// `welcomelist_from_dkim`: authors with the domains that sign for them.
-    private(set) var fromSigners = AddressTable<[SignerName]>()
+    let fromSigners: AddressTable<[SignerName]>
     /// `def_welcomelist_from_dkim`
-    private(set) var fromSignersByDefault = AddressTable<[SignerName]>()
-
-    init() {}
+    let fromSignersByDefault: AddressTable<[SignerName]>
 
     init(_ settings: RuleSettings, problems: inout [RuleProblem]) {
         var names: [String: Set<String>] = [:]

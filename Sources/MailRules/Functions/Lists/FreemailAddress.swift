@@ -42,6 +42,7 @@ enum FreemailAddress {
     }
 
     private static func isID(_ local: ArraySlice<UInt8>, _ lengths: [Int], _ separator: UInt8) -> Bool {
+        guard local.count == lengths.reduce(lengths.count - 1, +) else { return false }
         let groups = local.split(separator: separator, omittingEmptySubsequences: false)
         return groups.map(\.count) == lengths && groups.allSatisfy { $0.allSatisfy(self.isHex) }
     }

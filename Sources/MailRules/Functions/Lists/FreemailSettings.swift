@@ -1,14 +1,14 @@
 import MailMessage
 
-/// What rule files say of the providers that give mail addresses to anybody (SpamAssassin's FreeMail).
-struct FreemailSettings: Sendable {
-    private var domains = OctetTable<Void>()
-    private var domainPatterns = AddressTable<Void>()
+/// What rule files say of the providers that give mail addresses to anybody (SpamAssassin's FreeMail). A class, as `AddressLists` is.
+final class FreemailSettings: Sendable {
+    private let domains: OctetTable<Void>
+    private let domainPatterns: AddressTable<Void>
     /// Addresses and domains that are taken for something else.
-    private var exceptions = OctetTable<Void>()
+    private let exceptions: OctetTable<Void>
     /// Lists whose addresses are exceptions, too.
-    private var exceptionLists: [String] = []
-    private(set) var limits = Limits()
+    private let exceptionLists: [String]
+    let limits: Limits
 
     struct Limits: Hashable, Sendable {
         /// Addresses in the text, and such that are of providers, from which on it is not one person's letter.
@@ -20,9 +20,9 @@ struct FreemailSettings: Sendable {
         var skipsBulkSenders = true
     }
 
-    init() {}
-
     init(_ settings: RuleSettings, problems: inout [RuleProblem]) {
+        var domains = OctetTable<Void>()
+        var exceptions = OctetTable<Void>()
         var patterns: [String] = []
         for entry in settings.entries(of: ["freemail_domains", "freemail_welcomelist"]) {
             for word in entry.line.words {
@@ -35,22 +35,26 @@ struct FreemailSettings: Sendable {
                     continue
                 }
                 if !isDomains {
-                    self.exceptions.set((), for: octets)
+                    exceptions.set((), for: octets)
                 } else if octets.contains(UInt8(ascii: "*")) || octets.contains(UInt8(ascii: "?")) {
                     patterns.append(word)
                 } else {
-                    self.domains.set((), for: octets)
+                    domains.set((), for: octets)
                 }
             }
         }
+        self.domains = domains
+        self.exceptions = exceptions
         self.domainPatterns = AddressTable(patterns, star: .withinLabel)
-        for list in ["welcomelist_auth", "def_welcomelist_auth"] where Self.number(settings, "freemail_import_" + list, 0) != 0 {
-            self.exceptionLists.append(list)
+        self.exceptionLists = ["welcomelist_auth", "def_welcomelist_auth"].filter {
+            Self.number(settings, "freemail_import_" + $0, 0) != 0
         }
-        self.limits.addresses = Self.number(settings, "freemail_max_body_emails", self.limits.addresses)
-        self.limits.freemails = Self.number(settings, "freemail_max_body_freemails", self.limits.freemails)
-        self.limits.skipsOverMaximum = Self.number(settings, "freemail_skip_when_over_max", 1) != 0
-        self.limits.skipsBulkSenders = Self.number(settings, "freemail_skip_bulk_envfrom", 1) != 0
+        var limits = Limits()
+        limits.addresses = Self.number(settings, "freemail_max_body_emails", limits.addresses)
+        limits.freemails = Self.number(settings, "freemail_max_body_freemails", limits.freemails)
+        limits.skipsOverMaximum = Self.number(settings, "freemail_skip_when_over_max", 1) != 0
+        limits.skipsBulkSenders = Self.number(settings, "freemail_skip_bulk_envfrom", 1) != 0
+        self.limits = limits
     }
 
     private static func number(_ settings: RuleSettings, _ keyword: String, _ standard: Int) -> Int {
@@ -75,11 +79,13 @@ struct FreemailSettings: Sendable {
     /// Whether an address is one of a provider.
     /// - Parameter address: in lower case.
     func isFreemail(_ address: [UInt8], lists: AddressLists) -> Bool {
-        guard !address.isEmpty, self.exceptions[address] == nil else { return false }
+        guard !address.isEmpty, !self.exceptions.contains(address[...]) else { return false }
         let at = address.lastIndex(of: 0x40)
         let domain = address[(at.map { $0 + 1 } ?? 0)...]
-        guard self.exceptions[domain] == nil, at.map({ !FreemailAddress.isRole(address, at: $0) }) ?? true else { return false }
+        guard !self.exceptions.contains(domain), at.map({ !FreemailAddress.isRole(address, at: $0) }) ?? true else {
+            return false
+        }
         guard !self.exceptionLists.contains(where: { lists[$0]?.contains(address) == true }) else { return false }
-        return self.domains[domain] != nil || (at != nil && self.domainPatterns.contains(Array(domain)))
+        return self.domains.contains(domain) || (at != nil && self.domainPatterns.contains(Array(domain)))
     }
 }

@@ -48,7 +48,7 @@ struct MessageAddresses: Sendable {
     /// ` for <joe@example.org>;`, as a server writes it that has one recipient.
     private static func receivedFor(_ context: EvalContext) -> [[UInt8]] {
         guard let received = context.header("Received") else { return [] }
-        return received.split(separator: 0x0a).prefix(self.receivedFields).compactMap(self.addressFor)
+        return received.lines(upTo: self.receivedFields).compactMap(self.addressFor)
     }
 
     private static let markFor = Array(" for ".utf8)
@@ -56,7 +56,7 @@ struct MessageAddresses: Sendable {
     private static func addressFor(_ line: ArraySlice<UInt8>) -> [UInt8]? {
         var index = line.startIndex
         while index + self.markFor.count < line.endIndex {
-            guard line[index...].starts(with: self.markFor) else {
+            guard line[index] == 0x20, line[index...].starts(with: self.markFor) else {
                 index += 1
                 continue
             }
@@ -87,7 +87,7 @@ extension EvalContext {
     /// The addresses that a selector with `:addr` finds.
     func addresses(_ selector: String) -> [[UInt8]] {
         guard let found = self.header(selector) else { return [] }
-        return found.split(separator: 0x0a).map(Array.init)
+        return found.lines().map(Array.init)
     }
 
     var namedAddresses: MessageAddresses { self.facts(MessageAddresses.init) }
