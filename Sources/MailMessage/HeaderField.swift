@@ -51,19 +51,16 @@ enum Unfolding {
         let range = bytes.trimmed(range)
         var result: [UInt8] = []
         result.reserveCapacity(range.count)
-        var index = range.lowerBound
-        while index < range.upperBound {
-            let octet = bytes[index]
-            index += 1
-            if octet == .carriageReturn, index < range.upperBound, bytes[index] == .lineFeed { continue }
-            guard octet == .lineFeed else {
-                result.append(octet)
-                continue
-            }
-            let start = index
-            while index < range.upperBound, bytes[index].isBlank { index += 1 }
-            if index > start { result.append(.space) }
+        var rest = bytes[range]
+        while let end = rest.firstIndex(of: .lineFeed) {
+            let isNetwork = end > rest.startIndex && rest[end - 1] == .carriageReturn
+            result.append(contentsOf: rest[..<(isNetwork ? end - 1 : end)])
+            rest = rest[(end + 1)...]
+            let text = rest.firstIndex { !$0.isBlank } ?? rest.endIndex
+            if text > rest.startIndex { result.append(.space) }
+            rest = rest[text...]
         }
+        result.append(contentsOf: rest)
         return result
     }
 }

@@ -107,8 +107,7 @@ struct MIMETree {
 
     private mutating func line(at start: Int) -> Line {
         let count = self.bytes.count
-        var index = start
-        while index < count, self.bytes[index] != .lineFeed { index += 1 }
+        var index = self.bytes.firstIndex(of: .lineFeed, from: start) ?? count
         let next = min(index + 1, count)
         self.work += next - start
         if index > start, index < count, self.bytes[index - 1] == .carriageReturn { index -= 1 }
@@ -213,6 +212,7 @@ extension MIMETree {
         guard !self.header.hasEightBit || !self.header.hasNUL || !self.header.hasReturn else { return }
         for index in line.content {
             let octet = self.bytes[index]
+            guard octet >= 0x80 || octet <= .carriageReturn else { continue }
             if octet >= 0x80, !self.header.hasEightBit {
                 self.header.hasEightBit = true
                 self.anomalies.report(.eightBitHeader, part: self.top.part, offset: index)

@@ -43,7 +43,7 @@ package final class MessageText {
 
     /// A field's value as rules see it; `ParsedMessage.decodedValue` is what people read.
     package func decodedValue(of field: HeaderField) -> [UInt8] {
-        FilterField.decode(Array(self.message.bytes[field.value]), named: Array(self.message.bytes[field.name]))
+        FilterField.decode(field, of: self.message.bytes)
     }
 
     /// The message as SpamAssassin takes it apart.
@@ -120,6 +120,12 @@ package final class MessageText {
     private lazy var textParts: [TextPart] = self.collectTextParts()
     private lazy var seenParts: [SeenPart] = self.textParts.filter(\.isRendered).map(self.render)
     private lazy var filterParts: [FilterTextPart] = self.collectFilterParts()
+    /// Where the leaves are in `filterParts`, by their indices in `reading.parts`.
+    private lazy var leafPlaces: [Int?] = {
+        var places = [Int?](repeating: nil, count: self.reading.parts.count)
+        for (place, leaf) in self.reading.leaves.enumerated() { places[leaf.index] = place }
+        return places
+    }()
 }
 
 // MARK: - SpamAssassin's views
@@ -150,6 +156,13 @@ extension MessageText {
         return segments
     }
 
+    /// A part of `reading` as it was rendered for `body`; nil for what is neither plain text nor HTML.
+    package func rendering(of part: FilterPart) -> FilterRendering? {
+        guard let place = self.leafPlaces[part.index], let text = self.filterParts[place].rendered else { return nil }
+        let html = self.filterParts[place].html
+        return FilterRendering(isHTML: html != nil, text: text.bytes, hasImages: html?.openTags("img") != nil)
+    }
+
     /// The last subject counts.
     private var subject: [UInt8] {
         self.message.fields(named: "subject").last.map(self.decodedValue) ?? []
@@ -157,7 +170,7 @@ extension MessageText {
 
     /// Characters up to U+00FF as one octet each.
     private static func octets(_ text: [UInt8]) -> [UInt8] {
-        guard text.contains(where: { $0 >= 0x80 }) else { return text }
+        guard !text.isASCII else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         for (index, octet) in text.enumerated() {
@@ -334,18 +347,24 @@ extension MessageText {
     }
 }
 
-enum LineEnds {
+package enum LineEnds {
     /// CRLF becomes LF; a CR alone stays.
     static func lineFeeds(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(.carriageReturn) else { return bytes }
+        bytes.contains(.carriageReturn) ? self.lineFeeds(bytes[...]) : bytes
+    }
+
+    /// The same of a piece of text.
+    package static func lineFeeds(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        var copied = 0
-        for index in bytes.indices where bytes[index] == .lineFeed && index > 0 && bytes[index - 1] == .carriageReturn {
-            result.append(contentsOf: bytes[copied..<(index - 1)])
-            copied = index
+        var rest = bytes
+        while let end = rest.firstIndex(of: .lineFeed) {
+            let isNetwork = end > rest.startIndex && rest[end - 1] == .carriageReturn
+            result.append(contentsOf: rest[..<(isNetwork ? end - 1 : end)])
+            result.append(.lineFeed)
+            rest = rest[(end + 1)...]
         }
-        result.append(contentsOf: bytes[copied...])
+        result.append(contentsOf: rest)
         return result
     }
 }

@@ -40,8 +40,7 @@ package final class ParsedMessage: Sendable {
         }
     }
 
-    /// The message's fields by name in lower case.
-    private let fieldsByName: [String: [HeaderField]]
+    private let fieldIndex: FieldIndex
 
     package init(_ bytes: [UInt8], limits: ParserLimits = ParserLimits()) {
         let tree = MIMETree(bytes, limits: limits)
@@ -51,20 +50,11 @@ package final class ParsedMessage: Sendable {
         self.anomalies = tree.anomalies.found
         self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
-        var byName: [String: [HeaderField]] = [:]
-        for field in tree.parts[0].headerFields {
-            byName[String(decoding: bytes[field.name], as: UTF8.self).lowercased(), default: []].append(field)
-        }
-        self.fieldsByName = byName
+        self.fieldIndex = FieldIndex(tree.parts[0].headerFields, of: bytes)
     }
 
     /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] {
-        if let found = self.fieldsByName[name] { return found }
-        // Most names that are asked for are in lower case already, and not there.
-        let isLowercase = name.utf8.allSatisfy { $0 < 0x80 && $0.lowercased == $0 }
-        return isLowercase ? [] : self.fieldsByName[name.lowercased()] ?? []
-    }
+    package func fields(named name: String) -> [HeaderField] { self.fieldIndex.find(name, of: self.bytes) }
 
     /// The fields of that name in a part's header, in order; letters match in either case.
     package func fields(named name: String, in part: MIMEPart) -> [HeaderField] {

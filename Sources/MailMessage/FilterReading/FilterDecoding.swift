@@ -55,43 +55,38 @@ enum FilterDecoding {
         let joined = self.joiningLines(text)
         var result: [UInt8] = []
         result.reserveCapacity(joined.count)
-        var index = 0
-        while index < joined.count {
-            if joined[index] == 0x3d, index + 2 < joined.count, let high = joined[index + 1].hexValue,
-                let low = joined[index + 2].hexValue
-            {
+        var rest = joined[...]
+        while let sign = rest.firstIndex(of: 0x3d) {
+            result.append(contentsOf: rest[..<sign])
+            if sign + 2 < joined.count, let high = joined[sign + 1].hexValue, let low = joined[sign + 2].hexValue {
                 result.append(high << 4 | low)
-                index += 3
+                rest = joined[(sign + 3)...]
             } else {
-                result.append(joined[index])
-                index += 1
+                result.append(0x3d)
+                rest = joined[(sign + 1)...]
             }
         }
+        result.append(contentsOf: rest)
         return LineEnds.lineFeeds(result)
     }
 
     private static func joiningLines(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        // Length of the result behind which only blanks follow.
-        var solid = 0
-        // Length of the result at the last join: a `=` before it has done its work.
-        var joined = 0
-        for (index, octet) in text.enumerated() {
-            if octet == .carriageReturn, index + 1 < text.count, text[index + 1] == .lineFeed { continue }
-            if octet == .lineFeed {
-                result.removeLast(result.count - solid)
-                if result.count > joined, result.last == 0x3d {
-                    result.removeLast()
-                    joined = result.count
-                    // What stood before the `=` is no white space at a line end any more.
-                    solid = result.count
-                    continue
-                }
+        var rest = text[...]
+        while let end = rest.firstIndex(of: .lineFeed) {
+            var line = rest[..<end]
+            if line.last == .carriageReturn { line.removeLast() }
+            while let last = line.last, last.isBlank { line.removeLast() }
+            if line.last == 0x3d {
+                result.append(contentsOf: line.dropLast())
+            } else {
+                result.append(contentsOf: line)
+                result.append(.lineFeed)
             }
-            result.append(octet)
-            if !octet.isBlank { solid = result.count }
+            rest = rest[(end + 1)...]
         }
+        result.append(contentsOf: rest)
         return result
     }
 }

@@ -117,12 +117,13 @@ extension FilterHTMLRenderer {
     }
 
     private mutating func linkIndex(_ uri: [UInt8]) -> Int? {
-        if let index = self.linkIndices[uri] { return index }
+        let key = OctetKey(uri)
+        if let index = self.linkIndices[key] { return index }
         guard self.result.links.count < Self.maximumLinks else {
             self.result.areLinksCut = true
             return nil
         }
-        self.linkIndices[uri] = self.result.links.count
+        self.linkIndices[key] = self.result.links.count
         self.result.links.append(FilterHTML.Link(uri: uri))
         return self.result.links.count - 1
     }

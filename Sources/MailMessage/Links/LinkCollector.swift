@@ -31,8 +31,8 @@ struct LinkCollector {
         let types = link.types.isEmpty ? ["parsed"] : link.types
         guard let index = self.add(link.uri, types, part: part, offset: 0, needsHost: false) else { return }
         var texts = self.links[index].anchorTexts
-        var seen = Set<[UInt8]>()
-        texts.append(contentsOf: link.anchorTexts.filter { seen.insert($0).inserted })
+        var seen: Set<OctetKey> = []
+        texts.append(contentsOf: link.anchorTexts.filter { seen.insert(OctetKey($0)).inserted })
         self.links[index].anchorTexts = texts
     }
 
