@@ -1,37 +1,41 @@
 /// The fields of a header by name, letters in either case.
 ///
-/// Rules ask for many names that are not there. A name is told by its first octets as one number, and the numbers are sorted: that
-/// needs no text made of each name, and nobody who chooses the names can make it slow, as one could a table of hashes.
+/// Rules ask for many names that are not there. What tells most of them from those that are is their length and the octets at
+/// their ends, put into one number; the numbers are sorted. A table of hashes takes longer, and nobody who chooses the names can
+/// make this one slow.
 struct FieldIndex: Sendable {
     private struct Entry {
-        var key: UInt64
-        /// Number of the field in the header.
-        var field: Int
+        var key: Int
+        /// In lower case.
+        var name: String
+        var field: HeaderField
+        /// Where it stands in the header.
+        var number: Int
     }
 
-    /// By key, those of one key as they stand in the message.
     private let entries: [Entry]
-    private let fields: [HeaderField]
 
     init(_ fields: [HeaderField], of bytes: [UInt8]) {
-        self.fields = fields
-        self.entries = fields.indices.map { Entry(key: Self.key(bytes[fields[$0].name]), field: $0) }
-            .sorted { ($0.key, $0.field) < ($1.key, $1.field) }
+        self.entries = fields.enumerated().map { number, field in
+            let name = String(decoding: [UInt8](bytes[field.name]).lowercasedASCII(), as: UTF8.self)
+            return Entry(key: Self.key(name), name: name, field: field, number: number)
+        }.sorted { ($0.key, $0.number) < ($1.key, $1.number) }
     }
 
-    func find(_ name: String, of bytes: [UInt8]) -> [HeaderField] {
-        let key = Self.key(name.utf8)
+    /// In the order in which they stand.
+    subscript(name: String) -> [HeaderField] {
+        let key = Self.key(name)
+        lazy var folded = name.lowercased()
         var found: [HeaderField] = []
         var index = self.firstIndex(of: key)
         while index < self.entries.count, self.entries[index].key == key {
-            let field = self.fields[self.entries[index].field]
-            if Self.isName(name.utf8, bytes[field.name]) { found.append(field) }
+            if self.entries[index].name == name || self.entries[index].name == folded { found.append(self.entries[index].field) }
             index += 1
         }
         return found
     }
 
-    private func firstIndex(of key: UInt64) -> Int {
+    private func firstIndex(of key: Int) -> Int {
         var range = 0..<self.entries.count
         while !range.isEmpty {
             let middle = range.lowerBound + range.count / 2
@@ -40,12 +44,9 @@ struct FieldIndex: Sendable {
         return range.lowerBound
     }
 
-    /// The first eight octets in lower case.
-    private static func key(_ name: some Collection<UInt8>) -> UInt64 {
-        name.prefix(8).reduce(0) { $0 << 8 | UInt64($1.lowercased) }
-    }
-
-    private static func isName(_ name: String.UTF8View, _ octets: ArraySlice<UInt8>) -> Bool {
-        name.count == octets.count && zip(name, octets).allSatisfy { $0.lowercased == $1.lowercased }
+    private static func key(_ name: String) -> Int {
+        let octets = name.utf8
+        guard let first = octets.first, let last = octets.last else { return 0 }
+        return octets.count << 16 | Int(first.lowercased) << 8 | Int(last.lowercased)
     }
 }

@@ -51,16 +51,15 @@ enum Unfolding {
         let range = bytes.trimmed(range)
         var result: [UInt8] = []
         result.reserveCapacity(range.count)
-        var rest = bytes[range]
-        while let end = rest.firstIndex(of: .lineFeed) {
-            let isNetwork = end > rest.startIndex && rest[end - 1] == .carriageReturn
-            result.append(contentsOf: rest[..<(isNetwork ? end - 1 : end)])
-            rest = rest[(end + 1)...]
-            let text = rest.firstIndex { !$0.isBlank } ?? rest.endIndex
-            if text > rest.startIndex { result.append(.space) }
-            rest = rest[text...]
+        var copied = range.lowerBound
+        while let end = bytes[copied..<range.upperBound].firstIndex(of: .lineFeed) {
+            let isNetwork = end > copied && bytes[end - 1] == .carriageReturn
+            result.append(contentsOf: bytes[copied..<(isNetwork ? end - 1 : end)])
+            copied = end + 1
+            while copied < range.upperBound, bytes[copied].isBlank { copied += 1 }
+            if copied > end + 1 { result.append(.space) }
         }
-        result.append(contentsOf: rest)
+        result.append(contentsOf: bytes[copied..<range.upperBound])
         return result
     }
 }

@@ -210,9 +210,10 @@ extension MIMETree {
 
     private mutating func noteUnusualOctets(_ line: Line) {
         guard !self.header.hasEightBit || !self.header.hasNUL || !self.header.hasReturn else { return }
+        // Nearly all lines are done here.
+        guard self.bytes[line.content].contains(where: { $0 >= 0x80 || $0 <= .carriageReturn }) else { return }
         for index in line.content {
             let octet = self.bytes[index]
-            guard octet >= 0x80 || octet <= .carriageReturn else { continue }
             if octet >= 0x80, !self.header.hasEightBit {
                 self.header.hasEightBit = true
                 self.anomalies.report(.eightBitHeader, part: self.top.part, offset: index)

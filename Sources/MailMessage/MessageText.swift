@@ -46,8 +46,11 @@ package final class MessageText {
         FilterField.decode(field, of: self.message.bytes)
     }
 
+    /// The whole message with line feeds as line ends.
+    package lazy var full: [UInt8] = LineEnds.lineFeeds(self.message.bytes)
+
     /// The message as SpamAssassin takes it apart.
-    package lazy var reading = FilterMessage(self.message.bytes)
+    package lazy var reading = FilterMessage(lineFeeds: self.full)
 
     /// Decoded text: the subject first, then the text of all text/plain and text/html parts (HTML rendered) in paragraphs,
     /// white space run together. Each segment ends with the line feed that SpamAssassin's rules may match, except the last
@@ -357,14 +360,12 @@ package enum LineEnds {
     package static func lineFeeds(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        var rest = bytes
-        while let end = rest.firstIndex(of: .lineFeed) {
-            let isNetwork = end > rest.startIndex && rest[end - 1] == .carriageReturn
-            result.append(contentsOf: rest[..<(isNetwork ? end - 1 : end)])
-            result.append(.lineFeed)
-            rest = rest[(end + 1)...]
+        var copied = bytes.startIndex
+        for index in bytes.indices.dropFirst() where bytes[index] == .lineFeed && bytes[index - 1] == .carriageReturn {
+            result.append(contentsOf: bytes[copied..<(index - 1)])
+            copied = index
         }
-        result.append(contentsOf: rest)
+        result.append(contentsOf: bytes[copied...])
         return result
     }
 }

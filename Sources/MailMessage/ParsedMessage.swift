@@ -54,7 +54,7 @@ package final class ParsedMessage: Sendable {
     }
 
     /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] { self.fieldIndex.find(name, of: self.bytes) }
+    package func fields(named name: String) -> [HeaderField] { self.fieldIndex[name] }
 
     /// The fields of that name in a part's header, in order; letters match in either case.
     package func fields(named name: String, in part: MIMEPart) -> [HeaderField] {

@@ -1,7 +1,7 @@
 import MailTypes
 
-/// A line of JSON that is written member by member: for output of thousands of lines, where `jsonLine` takes longer to find out
-/// what a value is made of than to write it.
+/// A line of JSON that is written piece by piece: for output of thousands of lines, where `jsonLine` takes longer to find out what
+/// a value is made of than to write it.
 ///
 /// The text is that of `jsonLine`, to the octet, where members are told in the order of their names.
 package struct JSONLine {
@@ -9,137 +9,132 @@ package struct JSONLine {
     /// Nothing stands yet in the object or list at hand.
     private var isFirst = true
 
-    /// One object.
-    package static func text(_ members: (inout JSONLine) -> Void) -> String {
+    private static let quote = UInt8(ascii: "\"")
+
+    /// A line that is one object.
+    package static func object(_ members: (inout JSONLine) -> Void) -> String {
         var line = JSONLine()
-        line.write(members)
+        line.object(members)
         return String(decoding: line.octets, as: UTF8.self)
     }
 
-    // MARK: Members
+    // MARK: Members of the object at hand
 
-    package mutating func member(_ name: StaticString, _ text: String) {
+    package mutating func member(_ name: String, _ text: String) {
         self.begin(name)
         self.write(text)
     }
 
     /// Left out where there is none.
-    package mutating func member(_ name: StaticString, ifPresent text: String?) {
+    package mutating func member(_ name: String, ifPresent text: String?) {
         if let text { self.member(name, text) }
     }
 
-    package mutating func member(_ name: StaticString, orNull text: String?) {
+    package mutating func member(_ name: String, orNull text: String?) {
         self.begin(name)
         if let text { self.write(text) } else { self.append("null") }
     }
 
-    package mutating func member(_ name: StaticString, _ number: some BinaryInteger) {
+    package mutating func member(_ name: String, _ number: some BinaryInteger) {
         self.begin(name)
-        self.append(String(number))
+        self.append(number.description)
     }
 
-    /// A number that is none is written as a text: `inf`, `-inf`, `nan`.
-    package mutating func member(_ name: StaticString, _ number: Double) {
+    /// What is no number is written as a text: `inf`, `-inf`, `nan`.
+    package mutating func member(_ name: String, _ number: Double) {
         self.begin(name)
-        guard number.isFinite else { return self.write("\(number)") }
-        let digits = "\(number)"
+        let digits = number.description
+        guard number.isFinite else { return self.write(digits) }
         self.append(digits.hasSuffix(".0") ? String(digits.dropLast(2)) : digits)
     }
 
-    package mutating func member(_ name: StaticString, _ isTrue: Bool) {
+    package mutating func member(_ name: String, _ isTrue: Bool) {
         self.begin(name)
         self.append(isTrue ? "true" : "false")
     }
 
-    package mutating func member(_ name: StaticString, _ texts: [String]) {
-        self.list(name, texts) { $0.write($1) }
-    }
-
-    package mutating func member(_ name: StaticString, _ members: (inout JSONLine) -> Void) {
-        self.begin(name)
-        self.write(members)
-    }
-
-    /// An object for each value.
-    package mutating func member<Value>(
-        _ name: StaticString,
-        _ values: [Value],
-        _ members: (inout JSONLine, Value) -> Void
-    ) {
-        self.list(name, values) { line, value in line.write { members(&$0, value) } }
-    }
-
-    // MARK: Values
-
-    private mutating func list<Value>(_ name: StaticString, _ values: [Value], _ write: (inout JSONLine, Value) -> Void) {
-        self.begin(name)
-        self.octets.append(0x5b)
-        for (index, value) in values.enumerated() {
-            if index > 0 { self.octets.append(0x2c) }
-            write(&self, value)
+    package mutating func member(_ name: String, _ texts: [String]) {
+        self.list(name) { line in
+            for text in texts {
+                line.separate()
+                line.write(text)
+            }
         }
-        self.octets.append(0x5d)
     }
 
-    private mutating func write(_ members: (inout JSONLine) -> Void) {
-        self.octets.append(0x7b)
+    package mutating func member(_ name: String, _ members: (inout JSONLine) -> Void) {
+        self.begin(name)
+        self.object(members)
+    }
+
+    /// - Parameter elements: tells each with `element`.
+    package mutating func list(_ name: String, _ elements: (inout JSONLine) -> Void) {
+        self.begin(name)
+        self.enclose("[", "]", elements)
+    }
+
+    /// An object in the list at hand.
+    package mutating func element(_ members: (inout JSONLine) -> Void) {
+        self.separate()
+        self.object(members)
+    }
+
+    // MARK: Pieces
+
+    private mutating func object(_ members: (inout JSONLine) -> Void) { self.enclose("{", "}", members) }
+
+    private mutating func enclose(_ start: Unicode.Scalar, _ end: Unicode.Scalar, _ write: (inout JSONLine) -> Void) {
+        self.octets.append(UInt8(ascii: start))
         self.isFirst = true
-        members(&self)
+        write(&self)
         self.isFirst = false
-        self.octets.append(0x7d)
+        self.octets.append(UInt8(ascii: end))
     }
 
-    private mutating func begin(_ name: StaticString) {
-        if !self.isFirst { self.octets.append(0x2c) }
+    private mutating func separate() {
+        if !self.isFirst { self.octets.append(UInt8(ascii: ",")) }
         self.isFirst = false
-        self.write(name.description)
-        self.octets.append(0x3a)
+    }
+
+    private mutating func begin(_ name: String) {
+        self.separate()
+        self.octets.append(Self.quote)
+        self.append(name)
+        self.octets.append(Self.quote)
+        self.octets.append(UInt8(ascii: ":"))
     }
 
     private mutating func append(_ text: String) { self.octets.append(contentsOf: text.utf8) }
 
     private mutating func write(_ text: String) {
         let utf8 = [UInt8](text.utf8)
-        self.octets.append(0x22)
-        var copied = 0
-        var index = 0
-        while index < utf8.count {
-            guard let (escape, length) = Self.escape(utf8, at: index) else {
-                index += 1
-                continue
-            }
-            self.octets.append(contentsOf: utf8[copied..<index])
-            self.append(escape)
-            index += length
-            copied = index
+        self.octets.append(Self.quote)
+        if utf8.contains(where: Self.mayNeedEscape) {
+            for scalar in text.unicodeScalars { self.write(scalar) }
+        } else {
+            self.octets.append(contentsOf: utf8)
         }
-        self.octets.append(contentsOf: utf8[copied...])
-        self.octets.append(0x22)
+        self.octets.append(Self.quote)
     }
 
-    /// What is written for the character at `index`, and its octets; nil where it stands for itself.
-    private static func escape(_ utf8: [UInt8], at index: Int) -> (text: String, length: Int)? {
-        let octet = utf8[index]
-        switch octet {
-        case 0x22: return ("\\\"", 1)
-        case 0x5c: return ("\\\\", 1)
-        case 0x08: return ("\\b", 1)
-        case 0x09: return ("\\t", 1)
-        case 0x0a: return ("\\n", 1)
-        case 0x0c: return ("\\f", 1)
-        case 0x0d: return ("\\r", 1)
-        case ..<0x20, 0x7f: return (self.escape(Unicode.Scalar(octet)), 1)
-        // Characters that begin so may be among those that a terminal obeys, or begin a line for a reader.
-        case 0xc2, 0xe2:
-            let length = octet == 0xc2 ? 2 : 3
-            let scalar = String(decoding: utf8[index..<(index + length)], as: UTF8.self).unicodeScalars.first
-            return scalar.flatMap { $0.isControlBeyondASCII ? (self.escape($0), length) : nil }
-        default: return nil
-        }
+    /// Characters beyond ASCII are looked at one by one.
+    private static func mayNeedEscape(_ octet: UInt8) -> Bool {
+        octet < 0x20 || octet >= 0x7f || octet == self.quote || octet == UInt8(ascii: "\\")
     }
 
-    private static func escape(_ scalar: Unicode.Scalar) -> String {
-        let digits = String(scalar.value, radix: 16)
-        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    private mutating func write(_ scalar: Unicode.Scalar) {
+        switch scalar {
+        case "\"": self.append("\\\"")
+        case "\\": self.append("\\\\")
+        case "\u{08}": self.append("\\b")
+        case "\t": self.append("\\t")
+        case "\n": self.append("\\n")
+        case "\u{0c}": self.append("\\f")
+        case "\r": self.append("\\r")
+        case _ where scalar.value < 0x20 || scalar.value == 0x7f || scalar.isControlBeyondASCII:
+            let digits = String(scalar.value, radix: 16)
+            self.append("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+        default: self.octets.append(contentsOf: scalar.utf8)
+        }
     }
 }

@@ -13,27 +13,25 @@ struct CheckReportText {
     /// Members are in the order of their names, as `JSONLine` wants them.
     func json(subrules: Bool) -> String {
         let (opinion, decision, findings) = (self.opinion, self.opinion.decision, self.opinion.findings)
-        return JSONLine.text { line in
+        return JSONLine.object { line in
             if let authentication = findings.authentication {
                 line.member("authentication") { Self.write(authentication, to: &$0) }
             }
-            line.member("checks", opinion.reports) { line, report in
-                line.member("check", report.check)
-                line.member("microseconds", report.microseconds)
-                line.member("result", report.result)
+            line.list("checks") { line in
+                for report in opinion.reports { line.element { Self.write(report, to: &$0) } }
             }
             // What of the message rules did not see, because a bound was reached.
             line.member("cuts", findings.rules.cuts)
             line.member("disposition", decision.disposition.rawValue)
             line.member("file", self.file)
-            line.member("hits", findings.hits, Self.write(to:_:))
+            line.list("hits") { Self.write(findings.hits, to: &$0) }
             line.member("microseconds", opinion.microseconds)
             line.member("policy", decision.policy)
             line.member("reason", decision.reason)
             line.member("reply", opinion.reply.description)
             line.member("score", (decision.score * 1_000).rounded() / 1_000)
             // Rules on trial that hit; they change nothing.
-            line.member("shadow_hits", findings.rules.shadowHits, Self.write(to:_:))
+            line.list("shadow_hits") { Self.write(findings.rules.shadowHits, to: &$0) }
             if subrules { line.member("subhits", findings.rules.subhits) }
             line.member("suspended", findings.rules.suspended)
             line.member("unchecked", decision.unchecked)
@@ -41,18 +39,32 @@ struct CheckReportText {
         }
     }
 
-    private static func write(to line: inout JSONLine, _ hit: Hit) {
-        line.member("description", hit.description)
-        line.member("file", hit.file)
-        line.member("line", hit.line)
-        line.member("matches", hit.locations) { line, location in
-            line.member("offset", location.offset)
-            line.member("part", location.part)
-            line.member("text", location.text)
-            line.member("view", location.view)
+    private static func write(_ report: CheckReport, to line: inout JSONLine) {
+        line.member("check", report.check)
+        line.member("microseconds", report.microseconds)
+        line.member("result", report.result)
+    }
+
+    private static func write(_ hits: [Hit], to list: inout JSONLine) {
+        for hit in hits {
+            list.element { line in
+                line.member("description", hit.description)
+                line.member("file", hit.file)
+                line.member("line", hit.line)
+                line.list("matches") { line in
+                    for location in hit.locations { line.element { Self.write(location, to: &$0) } }
+                }
+                line.member("rule", hit.rule)
+                line.member("score", hit.score)
+            }
         }
-        line.member("rule", hit.rule)
-        line.member("score", hit.score)
+    }
+
+    private static func write(_ location: MatchLocation, to line: inout JSONLine) {
+        line.member("offset", location.offset)
+        line.member("part", location.part)
+        line.member("text", location.text)
+        line.member("view", location.view)
     }
 
     private static func write(_ findings: AuthenticationFindings, to line: inout JSONLine) {
@@ -61,14 +73,8 @@ struct CheckReportText {
             $0.member("result", findings.arc.result.rawValue)
             $0.member("sealers", findings.arc.sealers)
         }
-        line.member("dkim", findings.dkim) { line, finding in
-            line.member("algorithm", orNull: finding.algorithm)
-            line.member("domain", orNull: finding.domain)
-            line.member("reason", orNull: finding.reason)
-            line.member("result", finding.result.rawValue)
-            line.member("selector", orNull: finding.selector)
-            line.member("testing", finding.isTesting)
-            line.member("unsigned_octets", finding.unsignedOctets)
+        line.list("dkim") { line in
+            for finding in findings.dkim { line.element { Self.write(finding, to: &$0) } }
         }
         line.member("dmarc") {
             $0.member("domain", ifPresent: findings.dmarc.domain)
@@ -81,6 +87,16 @@ struct CheckReportText {
         let unknown = SPFFinding(.none, identity: .mailfrom, domain: "", problem: "no client is known")
         // The identity that decides: MAIL FROM.
         line.member("spf") { Self.write(findings.mailFrom ?? unknown, to: &$0) }
+    }
+
+    private static func write(_ finding: DKIMFinding, to line: inout JSONLine) {
+        line.member("algorithm", orNull: finding.algorithm)
+        line.member("domain", orNull: finding.domain)
+        line.member("reason", orNull: finding.reason)
+        line.member("result", finding.result.rawValue)
+        line.member("selector", orNull: finding.selector)
+        line.member("testing", finding.isTesting)
+        line.member("unsigned_octets", finding.unsignedOctets)
     }
 
     private static func write(_ finding: SPFFinding, to line: inout JSONLine) {

@@ -69,10 +69,12 @@ struct JSONTests {
             line.member("none", ifPresent: inner.none)
             line.member("null", orNull: inner.null.value)
         }
-        let line = JSONLine.text { line in
-            line.member("empty", outer.empty, write)
+        let line = JSONLine.object { line in
+            line.list("empty") { _ in }
             line.member("inner") { write(&$0, outer.inner) }
-            line.member("list", outer.list, write)
+            line.list("list") { line in
+                for inner in outer.list { line.element { write(&$0, inner) } }
+            }
             line.member("number", outer.number)
             line.member("numbers") {
                 $0.member("a", 5.0)

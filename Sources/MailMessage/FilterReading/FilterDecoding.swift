@@ -55,38 +55,38 @@ enum FilterDecoding {
         let joined = self.joiningLines(text)
         var result: [UInt8] = []
         result.reserveCapacity(joined.count)
-        var rest = joined[...]
-        while let sign = rest.firstIndex(of: 0x3d) {
-            result.append(contentsOf: rest[..<sign])
+        var copied = 0
+        while let sign = joined.firstIndex(of: 0x3d, from: copied) {
+            result.append(contentsOf: joined[copied..<sign])
             if sign + 2 < joined.count, let high = joined[sign + 1].hexValue, let low = joined[sign + 2].hexValue {
                 result.append(high << 4 | low)
-                rest = joined[(sign + 3)...]
+                copied = sign + 3
             } else {
                 result.append(0x3d)
-                rest = joined[(sign + 1)...]
+                copied = sign + 1
             }
         }
-        result.append(contentsOf: rest)
+        result.append(contentsOf: joined[copied...])
         return LineEnds.lineFeeds(result)
     }
 
     private static func joiningLines(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        var rest = text[...]
-        while let end = rest.firstIndex(of: .lineFeed) {
-            var line = rest[..<end]
-            if line.last == .carriageReturn { line.removeLast() }
-            while let last = line.last, last.isBlank { line.removeLast() }
-            if line.last == 0x3d {
-                result.append(contentsOf: line.dropLast())
+        var start = 0
+        while let lineFeed = text.firstIndex(of: .lineFeed, from: start) {
+            var end = lineFeed
+            if end > start, text[end - 1] == .carriageReturn { end -= 1 }
+            while end > start, text[end - 1].isBlank { end -= 1 }
+            if end > start, text[end - 1] == 0x3d {
+                result.append(contentsOf: text[start..<(end - 1)])
             } else {
-                result.append(contentsOf: line)
+                result.append(contentsOf: text[start..<end])
                 result.append(.lineFeed)
             }
-            rest = rest[(end + 1)...]
+            start = lineFeed + 1
         }
-        result.append(contentsOf: rest)
+        result.append(contentsOf: text[start...])
         return result
     }
 }

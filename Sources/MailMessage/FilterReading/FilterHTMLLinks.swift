@@ -22,8 +22,9 @@ extension FilterHTMLRenderer {
         case .a, .area, .link:
             let type = element.kind == .a ? "a" : element.kind == .area ? "area" : "link"
             self.add(type, self.reference)
-            let safe = self.attributes.first { self.bytes.matches(Self.safeRedirect, in: $0.name) }
-            self.add(type, safe.map(self.decoded))
+            if let safe = self.attributes.first(where: { self.bytes.matches(Self.safeRedirect, in: $0.name) }) {
+                self.add(type, self.decoded(safe))
+            }
         case .img: self.add("img", self.source)
         case .frame: self.add("frame", self.source)
         case .iframe: self.add("iframe", self.source)

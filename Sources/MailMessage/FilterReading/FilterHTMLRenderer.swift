@@ -455,7 +455,8 @@ struct FilterHTMLRenderer {
     // MARK: Attributes
 
     func value(_ name: HTMLName) -> [UInt8]? {
-        self.tokenizer.attributes.first { $0.key == name }.map(self.decoded)
+        guard let attribute = self.tokenizer.attributes.first(where: { $0.key == name }) else { return nil }
+        return self.decoded(attribute)
     }
 
     func has(_ name: HTMLName) -> Bool {

@@ -5,8 +5,9 @@ struct LinkCollector {
     private(set) var links: [MessageLink] = []
     /// There were more.
     private(set) var hasCut = false
-    private var indices: [OctetKey: Int] = [:]
-    private var seen: Set<OctetKey> = []
+    // With room for the links of an ordinary message, so that they need not be put elsewhere as more come.
+    private var indices = [OctetKey: Int](minimumCapacity: 12)
+    private var seen = Set<OctetKey>(minimumCapacity: 12)
     private var forms = 0
 
     init(_ reading: LinkReading, limit: Int) {

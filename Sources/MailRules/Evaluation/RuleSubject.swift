@@ -156,7 +156,7 @@ final class MessageSubject: RuleSubject {
     func bodySegments() -> [TextSegment] { self.text.body }
     func rawBodySegments() -> [TextSegment] { self.text.rawBody }
     func links() -> [MessageURI] { self.text.uris }
-    func fullText() -> [UInt8] { LineEnds.lineFeeds(self.message.bytes[...]) }
+    func fullText() -> [UInt8] { self.text.full }
 
     func attachmentContent(ofPart index: Int) -> AttachmentContent? {
         guard self.message.parts.indices.contains(index), !self.message.parts[index].isContainer else { return nil }
