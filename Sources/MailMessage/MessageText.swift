@@ -68,7 +68,7 @@ package final class MessageText {
     package lazy var uris: [MessageURI] = MessageURI.all(of: self.links, limit: self.limits.uris)
 
     /// HTML parts as they were rendered for `body`, in order.
-    package var renderedHTML: [FilterHTML] { self.filterParts.compactMap(\.html) }
+    package lazy var renderedHTML: [FilterHTML] = self.filterParts.compactMap(\.html)
 
     /// `body` as a person sees it: without the text of HTML that is hidden, tiny or in the colour of its background.
     package lazy var visibleBody: [TextSegment] = self.paragraphs(

@@ -62,7 +62,9 @@ struct JSONTests {
         let scalars = [0..<0x300, 0x2000..<0x2100, 0xfff0..<0x1_0010].joined().compactMap { Unicode.Scalar(UInt32($0)) }
         let texts = ["", "\u{c2}", "e\u{301}\r\n", String(String.UnicodeScalarView(scalars))]
         let inner = [true, false].map { Inner(a_flag: $0, none: $0 ? "some" : nil, null: OrNull($0 ? nil : "text")) }
-        let numbers: [String: Double] = ["a": 5, "b": -0.125, "c": 1e20, "d": 1e-7, "e": -.infinity, "f": .nan, "g": -0.0, "h": 0.1 + 0.2]
+        let numbers: [String: Double] = [
+            "a": 5, "b": -0.125, "c": 1e20, "d": 1e-7, "e": -.infinity, "f": .nan, "g": -0.0, "h": 0.1 + 0.2,
+        ]
         let outer = Outer(empty: [], inner: inner[0], list: inner, number: .min, numbers: numbers, texts: texts)
         func write(_ line: inout JSONLine, _ inner: Inner) {
             line.member("a_flag", inner.a_flag)

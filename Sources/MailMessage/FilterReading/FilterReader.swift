@@ -251,7 +251,7 @@ extension FilterReader {
             guard let first = run.first else { return nil }
             let (kept, before) = first.lowerBound == start ? (21, 2) : (20, 1)
             guard run.count + passed > kept else { return nil }
-            return run[before].lowerBound..<run[run.count - (kept - before)].lowerBound
+            return run[before - 1].upperBound..<run[run.count - (kept - before)].lowerBound
         }
         while true {
             let line = lines.next()
