@@ -90,7 +90,7 @@ package final class OfflineJudge: Sendable {
         let subject = InspectionSubject(
             envelope: envelope,
             content: .memory(bytes),
-            facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
+            facts: ContentFacts(octets: bytes.count, has8Bit: !bytes.isASCII),
             parsed: parsed,
             policy: policy,
             lists: self.lists,

@@ -27,7 +27,7 @@ package final class RuleJudge: Sendable {
         let subject = InspectionSubject(
             envelope: envelope,
             content: .memory(bytes),
-            facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
+            facts: ContentFacts(octets: bytes.count, has8Bit: !bytes.isASCII),
             policy: self.decider.policy
         )
         let findings = Findings(

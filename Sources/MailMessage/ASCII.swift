@@ -84,5 +84,5 @@ extension Array<UInt8> {
     }
 
     /// No octet is above 0x7f. All are looked at, many at once, which takes less time than looking for the first one.
-    var isASCII: Bool { self.reduce(0, |) < 0x80 }
+    package var isASCII: Bool { self.reduce(0, |) < 0x80 }
 }

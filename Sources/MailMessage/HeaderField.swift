@@ -51,15 +51,19 @@ enum Unfolding {
         let range = bytes.trimmed(range)
         var result: [UInt8] = []
         result.reserveCapacity(range.count)
-        var copied = range.lowerBound
-        while let end = bytes[copied..<range.upperBound].firstIndex(of: .lineFeed) {
-            let isNetwork = end > copied && bytes[end - 1] == .carriageReturn
-            result.append(contentsOf: bytes[copied..<(isNetwork ? end - 1 : end)])
-            copied = end + 1
-            while copied < range.upperBound, bytes[copied].isBlank { copied += 1 }
-            if copied > end + 1 { result.append(.space) }
+        var index = range.lowerBound
+        while index < range.upperBound {
+            let octet = bytes[index]
+            index += 1
+            if octet == .carriageReturn, index < range.upperBound, bytes[index] == .lineFeed { continue }
+            guard octet == .lineFeed else {
+                result.append(octet)
+                continue
+            }
+            let start = index
+            while index < range.upperBound, bytes[index].isBlank { index += 1 }
+            if index > start { result.append(.space) }
         }
-        result.append(contentsOf: bytes[copied..<range.upperBound])
         return result
     }
 }

@@ -43,7 +43,7 @@ package final class MessageText {
 
     /// A field's value as rules see it; `ParsedMessage.decodedValue` is what people read.
     package func decodedValue(of field: HeaderField) -> [UInt8] {
-        FilterField.decode(field, of: self.message.bytes)
+        FilterField.decode(Array(self.message.bytes[field.value]), named: Array(self.message.bytes[field.name]))
     }
 
     /// The whole message with line feeds as line ends.

@@ -3,14 +3,22 @@
 ///
 /// The hash has no secret: keys come from whoever configures the gateway, and questions of strangers cannot fill the table.
 package struct OctetTable<Value: Sendable>: Sendable {
-    private var keys = OctetKeys()
-    /// In the order of the keys' numbers.
-    private var values: [Value] = []
+    private struct Entry {
+        var start: Int
+        var count: Int
+        var value: Value
+    }
+
+    /// All keys in lower case, one behind the other.
+    private var octets: [UInt8] = []
+    private var entries: [Entry] = []
+    /// Open addressing; 0 is free, else the number of an entry counted from 1. At most half are taken.
+    private var slots: [Int32] = []
 
     package init() {}
 
-    package var count: Int { self.values.count }
-    package var isEmpty: Bool { self.values.isEmpty }
+    package var count: Int { self.entries.count }
+    package var isEmpty: Bool { self.entries.isEmpty }
 
     package subscript(key: [UInt8]) -> Value? {
         get { self[key, 0..<key.count] }
@@ -20,36 +28,26 @@ package struct OctetTable<Value: Sendable>: Sendable {
         }
     }
 
-    package subscript(key: ArraySlice<UInt8>) -> Value? { self.keys.find(key).map { self.values[$0] } }
+    package subscript(key: ArraySlice<UInt8>) -> Value? {
+        guard let found = self.find(key) else { return nil }
+        return self.entries[found].value
+    }
 
     /// The value of the octets in `range`.
     package subscript(bytes: [UInt8], range: Range<Int>) -> Value? { self[bytes[range]] }
 
     package mutating func set(_ value: Value, for key: [UInt8]) {
-        if let found = self.keys.find(key[...]) {
-            self.values[found] = value
-        } else {
-            self.keys.add(key)
-            self.values.append(value)
+        if let found = self.find(key[...]) {
+            self.entries[found].value = value
+            return
         }
-    }
-}
-
-/// The keys, numbered as they were added. By themselves, because they are found in the same way whatever values belong to them: other
-/// modules would otherwise go through the generic code of the language.
-private struct OctetKeys: Sendable {
-    private struct Entry {
-        var start: Int
-        var count: Int
+        if 2 * (self.entries.count + 1) > self.slots.count { self.grow() }
+        self.entries.append(Entry(start: self.octets.count, count: key.count, value: value))
+        self.octets.append(contentsOf: key.lazy.map(\.lowercased))
+        self.place(self.entries.count - 1, hash: Self.hash(key[...]))
     }
 
-    /// All keys in lower case, one behind the other.
-    private var octets: [UInt8] = []
-    private var entries: [Entry] = []
-    /// Open addressing; 0 is free, else the number of a key counted from 1. At most half are taken.
-    private var slots: [Int32] = []
-
-    func find(_ key: ArraySlice<UInt8>) -> Int? {
+    private func find(_ key: ArraySlice<UInt8>) -> Int? {
         guard !self.slots.isEmpty else { return nil }
         let mask = self.slots.count - 1
         var slot = Int(truncatingIfNeeded: Self.hash(key)) & mask
@@ -59,14 +57,6 @@ private struct OctetKeys: Sendable {
             slot = (slot + 1) & mask
         }
         return nil
-    }
-
-    /// - Parameter key: is not there yet.
-    mutating func add(_ key: [UInt8]) {
-        if 2 * (self.entries.count + 1) > self.slots.count { self.grow() }
-        self.entries.append(Entry(start: self.octets.count, count: key.count))
-        self.octets.append(contentsOf: key.lazy.map(\.lowercased))
-        self.place(self.entries.count - 1, hash: Self.hash(key[...]))
     }
 
     private func isKey(_ key: ArraySlice<UInt8>, of entry: Entry) -> Bool {

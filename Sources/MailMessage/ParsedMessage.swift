@@ -40,7 +40,8 @@ package final class ParsedMessage: Sendable {
         }
     }
 
-    private let fieldIndex: FieldIndex
+    /// The message's fields by name in lower case.
+    private let fieldsByName: [String: [HeaderField]]
 
     package init(_ bytes: [UInt8], limits: ParserLimits = ParserLimits()) {
         let tree = MIMETree(bytes, limits: limits)
@@ -50,11 +51,20 @@ package final class ParsedMessage: Sendable {
         self.anomalies = tree.anomalies.found
         self.marked = tree.marked
         self.headerFields = tree.parts[0].headerFields
-        self.fieldIndex = FieldIndex(tree.parts[0].headerFields, of: bytes)
+        var byName: [String: [HeaderField]] = [:]
+        for field in tree.parts[0].headerFields {
+            byName[String(decoding: bytes[field.name], as: UTF8.self).lowercased(), default: []].append(field)
+        }
+        self.fieldsByName = byName
     }
 
     /// The fields of that name in the message's header, in order; letters match in either case.
-    package func fields(named name: String) -> [HeaderField] { self.fieldIndex[name] }
+    package func fields(named name: String) -> [HeaderField] {
+        if let found = self.fieldsByName[name] { return found }
+        // Most names that are asked for are in lower case already, and not there.
+        let isLowercase = name.utf8.allSatisfy { $0 < 0x80 && $0.lowercased == $0 }
+        return isLowercase ? [] : self.fieldsByName[name.lowercased()] ?? []
+    }
 
     /// The fields of that name in a part's header, in order; letters match in either case.
     package func fields(named name: String, in part: MIMEPart) -> [HeaderField] {

@@ -60,8 +60,8 @@ package struct RegistrarBoundaries: Sendable {
 
     /// Whether the text is an IPv4 or IPv6 address, without brackets; `IPv6:` may stand before one.
     package static func isAddress(_ text: some Collection<UInt8>) -> Bool {
+        guard let first = text.first, first.isDigit || text.contains(0x3a) else { return false }
         let bytes = Array(text)
-        guard let first = bytes.first, first.isDigit || bytes.contains(0x3a) else { return false }
         let start = bytes.hasPrefix(self.ipv6Prefix, at: 0) ? self.ipv6Prefix.count : 0
         return IPAddress(String(decoding: bytes[start...], as: UTF8.self)) != nil
     }

@@ -10,27 +10,20 @@ package struct FilterField: Sendable {
     /// A field's value on one line, without white space at its ends, in UTF-8: octets outside of ASCII are UTF-8 (RFC 6532) or
     /// windows-1252; then encoded words (RFC 2047) are decoded with the set that they name, except in fields that have none.
     package static func decode(_ raw: [UInt8], named name: [UInt8]) -> [UInt8] {
-        self.decode(raw, raw.indices, isWithoutWords: self.hasNoWords(name, name.indices))
-    }
-
-    /// The same of a field within a message.
-    static func decode(_ field: HeaderField, of bytes: [UInt8]) -> [UInt8] {
-        self.decode(bytes, field.value, isWithoutWords: self.hasNoWords(bytes, field.name))
-    }
-
-    private static func decode(_ bytes: [UInt8], _ range: Range<Int>, isWithoutWords: @autoclosure () -> Bool) -> [UInt8] {
-        let value = FilterCharset.decodeHeader(Unfolding.unfold(bytes, range))
-        guard value.contains(UInt8(ascii: "=")), !isWithoutWords() else { return value }
+        let value = FilterCharset.decodeHeader(Unfolding.unfold(raw, raw.indices))
+        guard value.contains(UInt8(ascii: "=")), !self.hasNoWords(name) else { return value }
         return EncodedWord.decode(value) { FilterCharset.decodeWord($0, charset: $1) }
     }
 
-    private static func hasNoWords(_ bytes: [UInt8], _ name: Range<Int>) -> Bool {
-        self.withoutWords.contains { bytes.matches($0, in: name) }
-            || (name.count >= self.list.count && bytes.hasPrefix(self.list, at: name.lowerBound))
+    private static func hasNoWords(_ name: [UInt8]) -> Bool {
+        let name = name.lowercasedASCII()
+        return self.withoutWords.contains(name) || name.hasPrefix(self.list, at: 0)
     }
 
-    private static let withoutWords = [
-        "received", "message-id", "date", "resent-message-id", "resent-date", "mime-version", "references", "in-reply-to",
-    ].map { [UInt8](ascii: $0) }
+    private static let withoutWords = Set(
+        [
+            "received", "message-id", "date", "resent-message-id", "resent-date", "mime-version", "references", "in-reply-to",
+        ].map { [UInt8](ascii: $0) }
+    )
     private static let list = [UInt8](ascii: "list-")
 }
