@@ -7,6 +7,18 @@ import MailTypes
 import OpenSSLKit
 import SenderAuth
 
+/// A message taken apart, and how long that took.
+struct ParsedContent: Sendable {
+    let message: ParsedMessage
+    let microseconds: Int
+
+    init(_ bytes: [UInt8], limits: ParserLimits) {
+        let watch = Stopwatch()
+        self.message = ParsedMessage(bytes, limits: limits)
+        self.microseconds = watch.microseconds
+    }
+}
+
 /// A received message, read and taken apart.
 enum MessageReading: Sendable {
     struct Read: Sendable {
@@ -31,9 +43,9 @@ enum MessageReading: Sendable {
             return .failure(.failed("reading the message: \(error)"))
         }
         let key = VerdictCache.Key(contentHash: SHA256.hash(bytes), generation: snapshot.generation)
-        let parsing = Stopwatch()
-        let message = ParsedMessage(bytes, limits: snapshot.parserLimits)
-        let report = CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsing.microseconds)
+        let parsed = subject.parsed ?? ParsedContent(bytes, limits: snapshot.parserLimits)
+        let message = parsed.message
+        let report = CheckReport(check: "parse", result: "\(message.parts.count) parts", microseconds: parsed.microseconds)
         return .success(
             Read(
                 message: message,

@@ -17,6 +17,8 @@ struct InspectionSubject: Sendable {
     var envelope: Envelope
     var content: MessageContent
     var facts: ContentFacts
+    /// The content taken apart, where that had to be done to know the envelope; nil: not yet.
+    var parsed: ParsedContent?
     var policy: Policy
     /// The allow and deny lists; nil: those of the configuration.
     var lists: SenderGate?

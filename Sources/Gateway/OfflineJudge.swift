@@ -68,11 +68,12 @@ package final class OfflineJudge: Sendable {
     ) async -> Opinion {
         // Files on Unix have bare LF; on the wire there is CRLF alone.
         let bytes = withNetworkLineEnds(bytes)
+        let parsed = ParsedContent(bytes, limits: self.snapshot.parserLimits)
         var origin = mailFrom == nil ? EnvelopeOrigin.unknown : .stated
         if client != nil { origin = .session(receiver: self.snapshot.configuration.hostname) }
         var client = client ?? ClientIdentity(address: .loopback4)
         client.helo = client.helo ?? client.address.addressLiteral
-        var envelope = Envelope(origin: origin, client: client, reversePath: Self.reversePath(mailFrom, bytes))
+        var envelope = Envelope(origin: origin, client: client, reversePath: Self.reversePath(mailFrom, parsed.message))
         envelope.recipients = recipients.compactMap { MailAddress($0, allowUTF8: true) }.map { Recipient($0) }
         if envelope.recipients.isEmpty, let domain = self.snapshot.configuration.domains.first?.names.first {
             let name = domain.hasPrefix("*.") ? String(domain.dropFirst(2)) : domain
@@ -89,7 +90,8 @@ package final class OfflineJudge: Sendable {
         let subject = InspectionSubject(
             envelope: envelope,
             content: .memory(bytes),
-            facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
+            facts: ContentFacts(octets: bytes.count, has8Bit: !bytes.isASCII),
+            parsed: parsed,
             policy: policy,
             lists: self.lists,
             goal: goal
@@ -101,7 +103,7 @@ package final class OfflineJudge: Sendable {
             findings: judgement.findings,
             reports: judgement.reports,
             reply: self.reply(to: judgement.decision),
-            microseconds: judgement.microseconds
+            microseconds: parsed.microseconds + judgement.microseconds
         )
     }
 
@@ -129,12 +131,12 @@ package final class OfflineJudge: Sendable {
         }
     }
 
-    static func reversePath(_ given: String?, _ bytes: [UInt8]) -> ReversePath {
+    /// - Parameter given: nil: the one of Return-Path, else of From.
+    static func reversePath(_ given: String?, _ message: ParsedMessage) -> ReversePath {
         if let given {
             guard !given.isEmpty else { return .null }
             return .mailbox(MailAddress(given, allowUTF8: true) ?? Self.asGiven(given))
         }
-        let message = ParsedMessage(Self.throughFirstEmptyLine(bytes))
         for name in ["Return-Path", "From"] {
             guard let field = message.fields(named: name).first, let mailbox = message.mailboxes(in: field).first else {
                 continue
@@ -142,23 +144,6 @@ package final class OfflineJudge: Sendable {
             if let parsed = MailAddress(mailbox.address, allowUTF8: true) { return .mailbox(parsed) }
         }
         return .null
-    }
-
-    /// All that can be the header; the rest is read when the message is judged.
-    private static func throughFirstEmptyLine(_ bytes: [UInt8]) -> [UInt8] {
-        let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
-        var isLineEmpty = false
-        var hasText = false
-        for (index, octet) in bytes.enumerated() {
-            if octet == lineFeed {
-                if isLineEmpty, hasText { return Array(bytes[...index]) }
-                isLineEmpty = true
-            } else if octet != carriageReturn || bytes[(index + 1)...].first != lineFeed {
-                isLineEmpty = false
-                hasText = true
-            }
-        }
-        return bytes
     }
 
     /// No address that a session would take; it can be asked about all the same.

@@ -22,12 +22,12 @@ package final class RuleJudge: Sendable {
     ///   - bytes: with CRLF as line end.
     ///   - envelope: nil for one made of the message itself: its Return-Path, else From; a client at a documentation address.
     package func judge(_ bytes: [UInt8], envelope: Envelope? = nil) -> DispositionChange.Verdict {
-        let envelope = envelope ?? Self.envelope(of: bytes)
         let message = ParsedMessage(bytes, limits: self.snapshot.parserLimits)
+        let envelope = envelope ?? Self.envelope(of: message)
         let subject = InspectionSubject(
             envelope: envelope,
             content: .memory(bytes),
-            facts: ContentFacts(octets: bytes.count, has8Bit: bytes.contains { $0 >= 0x80 }),
+            facts: ContentFacts(octets: bytes.count, has8Bit: !bytes.isASCII),
             policy: self.decider.policy
         )
         let findings = Findings(
@@ -47,10 +47,10 @@ package final class RuleJudge: Sendable {
         return DispositionChange.Verdict(disposition: decision.disposition, score: decision.score, hits: findings.hits)
     }
 
-    private static func envelope(of bytes: [UInt8]) -> Envelope {
+    private static func envelope(of message: ParsedMessage) -> Envelope {
         Envelope(
             client: ClientIdentity(address: IPAddress(v4: 0xc000_0201)),
-            reversePath: OfflineJudge.reversePath(nil, bytes)
+            reversePath: OfflineJudge.reversePath(nil, message)
         )
     }
 }

@@ -10,7 +10,8 @@ enum DateSyntax {
     /// `[ day-name "," ] day month year hour ":" minute [ ":" second ] zone`
     static func isDate(_ value: [UInt8]) -> Bool {
         guard value.count <= maximumLength, let bare = withoutComments(value) else { return false }
-        var words = bare.split { $0 == " " || $0 == "\t" || $0 == "," }.map { $0.lowercased() }[...]
+        let separators = [UInt8](" \t,".utf8)
+        var words = bare.split { separators.contains($0) }.map { String(decoding: $0, as: UTF8.self).lowercased() }[...]
         if let first = words.first, days.contains(first) { words = words.dropFirst() }
         guard words.count == 5 else { return false }
         let fields = Array(words)
@@ -18,7 +19,7 @@ enum DateSyntax {
     }
 
     /// Comments nest (RFC 5322 §3.2.2); nil if one has no end.
-    private static func withoutComments(_ value: [UInt8]) -> String? {
+    private static func withoutComments(_ value: [UInt8]) -> [UInt8]? {
         var depth = 0
         var kept: [UInt8] = []
         for octet in value {
@@ -30,7 +31,7 @@ enum DateSyntax {
             default: if depth == 0 { kept.append(octet) }
             }
         }
-        return depth == 0 ? String(decoding: kept, as: UTF8.self) : nil
+        return depth == 0 ? kept : nil
     }
 
     private static func number(_ text: some StringProtocol, digits: ClosedRange<Int>) -> Int? {
@@ -51,7 +52,8 @@ enum DateSyntax {
     }
 
     private static func isTime(_ text: String) -> Bool {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { number($0, digits: 1...2) }
+        let parts = text.utf8.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+            .map { number(Substring($0), digits: 1...2) }
         guard (2...3).contains(parts.count), let hour = parts[0], let minute = parts[1] else { return false }
         // A leap second is second 60.
         let second = parts.count == 3 ? parts[2] : 0

@@ -80,11 +80,9 @@ extension Array<UInt8> {
 
     /// The first place of an octet at or behind `start`.
     func firstIndex(of octet: UInt8, from start: Int) -> Int? {
-        var index = start
-        while index < self.count {
-            if self[index] == octet { return index }
-            index += 1
-        }
-        return nil
+        start < self.count ? self[start...].firstIndex(of: octet) : nil
     }
+
+    /// No octet is above 0x7f. All are looked at, many at once, which takes less time than looking for the first one.
+    package var isASCII: Bool { self.reduce(0, |) < 0x80 }
 }

@@ -77,7 +77,7 @@ package enum Charset {
     }
 
     private static func guess(_ bytes: [UInt8]) -> [UInt8] {
-        self.firstInvalid(bytes, from: 0) == nil ? bytes : self.windows1252(bytes)
+        bytes.isASCII || self.firstInvalid(bytes, from: 0) == nil ? bytes : self.windows1252(bytes)
     }
 
     // MARK: UTF-8
@@ -147,7 +147,7 @@ package enum Charset {
     }
 
     static func windows1252(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(where: { $0 >= 0x80 }) else { return bytes }
+        guard !bytes.isASCII else { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count + bytes.count / 8)
         for octet in bytes {

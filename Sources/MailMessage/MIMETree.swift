@@ -107,8 +107,7 @@ struct MIMETree {
 
     private mutating func line(at start: Int) -> Line {
         let count = self.bytes.count
-        var index = start
-        while index < count, self.bytes[index] != .lineFeed { index += 1 }
+        var index = self.bytes.firstIndex(of: .lineFeed, from: start) ?? count
         let next = min(index + 1, count)
         self.work += next - start
         if index > start, index < count, self.bytes[index - 1] == .carriageReturn { index -= 1 }
@@ -211,6 +210,8 @@ extension MIMETree {
 
     private mutating func noteUnusualOctets(_ line: Line) {
         guard !self.header.hasEightBit || !self.header.hasNUL || !self.header.hasReturn else { return }
+        // Nearly all lines are done here.
+        guard self.bytes[line.content].contains(where: { $0 >= 0x80 || $0 <= .carriageReturn }) else { return }
         for index in line.content {
             let octet = self.bytes[index]
             if octet >= 0x80, !self.header.hasEightBit {

@@ -46,8 +46,11 @@ package final class MessageText {
         FilterField.decode(self.message.bytes, field.value, named: self.message.bytes[field.name])
     }
 
+    /// The whole message with line feeds as line ends.
+    package lazy var full: [UInt8] = LineEnds.lineFeeds(self.message.bytes)
+
     /// The message as SpamAssassin takes it apart.
-    package lazy var reading = FilterMessage(self.message.bytes)
+    package lazy var reading = FilterMessage(lineFeeds: self.full)
 
     /// Decoded text: the subject first, then the text of all text/plain and text/html parts (HTML rendered) in paragraphs,
     /// white space run together. Each segment ends with the line feed that SpamAssassin's rules may match, except the last
@@ -65,7 +68,7 @@ package final class MessageText {
     package lazy var uris: [MessageURI] = MessageURI.all(of: self.links, limit: self.limits.uris)
 
     /// HTML parts as they were rendered for `body`, in order.
-    package var renderedHTML: [FilterHTML] { self.filterParts.compactMap(\.html) }
+    package lazy var renderedHTML: [FilterHTML] = self.filterParts.compactMap(\.html)
 
     /// `body` as a person sees it: without the text of HTML that is hidden, tiny or in the colour of its background.
     package lazy var visibleBody: [TextSegment] = self.paragraphs(
@@ -120,6 +123,12 @@ package final class MessageText {
     private lazy var textParts: [TextPart] = self.collectTextParts()
     private lazy var seenParts: [SeenPart] = self.textParts.filter(\.isRendered).map(self.render)
     private lazy var filterParts: [FilterTextPart] = self.collectFilterParts()
+    /// Where the leaves are in `filterParts`, by their indices in `reading.parts`.
+    private lazy var leafPlaces: [Int?] = {
+        var places = [Int?](repeating: nil, count: self.reading.parts.count)
+        for (place, leaf) in self.reading.leaves.enumerated() { places[leaf.index] = place }
+        return places
+    }()
 }
 
 // MARK: - SpamAssassin's views
@@ -150,6 +159,13 @@ extension MessageText {
         return segments
     }
 
+    /// A part of `reading` as it was rendered for `body`; nil for what is neither plain text nor HTML.
+    package func rendering(of part: FilterPart) -> FilterRendering? {
+        guard let place = self.leafPlaces[part.index], let text = self.filterParts[place].rendered else { return nil }
+        let html = self.filterParts[place].html
+        return FilterRendering(isHTML: html != nil, text: text.bytes, hasImages: html?.openTags("img") != nil)
+    }
+
     /// The last subject counts.
     private var subject: [UInt8] {
         self.message.fields(named: "subject").last.map(self.decodedValue) ?? []
@@ -157,7 +173,7 @@ extension MessageText {
 
     /// Characters up to U+00FF as one octet each.
     private static func octets(_ text: [UInt8]) -> [UInt8] {
-        guard text.contains(where: { $0 >= 0x80 }) else { return text }
+        guard !text.isASCII else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         for (index, octet) in text.enumerated() {
@@ -334,14 +350,18 @@ extension MessageText {
     }
 }
 
-enum LineEnds {
+package enum LineEnds {
     /// CRLF becomes LF; a CR alone stays.
     static func lineFeeds(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(.carriageReturn) else { return bytes }
+        bytes.contains(.carriageReturn) ? self.lineFeeds(bytes[...]) : bytes
+    }
+
+    /// The same of a piece of text.
+    package static func lineFeeds(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
-        var copied = 0
-        for index in bytes.indices where bytes[index] == .lineFeed && index > 0 && bytes[index - 1] == .carriageReturn {
+        var copied = bytes.startIndex
+        for index in bytes.indices.dropFirst() where bytes[index] == .lineFeed && bytes[index - 1] == .carriageReturn {
             result.append(contentsOf: bytes[copied..<(index - 1)])
             copied = index
         }

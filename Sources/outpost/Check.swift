@@ -47,7 +47,7 @@ struct Check: AsyncParsableCommand {
             }
             refused = refused || opinion.decision.disposition == .reject
             let report = CheckReportText(file: file, opinion: opinion)
-            say(self.format == .json ? try report.json(subrules: self.subrules) : report.text)
+            say(self.format == .json ? report.json(subrules: self.subrules) : report.text)
         }
         await judge.stop()
         if missing { throw ExitCode(66) }

@@ -10,220 +10,129 @@ struct CheckReportText {
 
     // MARK: - JSON
 
-    private struct Report: Encodable {
-        struct RuleHit: Encodable {
-            var rule: String
-            var score: Double
-            var description: String
-            var file: String
-            var line: Int
-            var matches: [Match]
-
-            init(_ hit: Hit) {
-                self.rule = hit.rule
-                self.score = hit.score
-                self.description = hit.description
-                self.file = hit.file
-                self.line = hit.line
-                self.matches = hit.locations.map { .init(view: $0.view, part: $0.part, offset: $0.offset, text: $0.text) }
+    /// Members are in the order of their names, as `JSONLine` wants them.
+    func json(subrules: Bool) -> String {
+        let (opinion, decision, findings) = (self.opinion, self.opinion.decision, self.opinion.findings)
+        return JSONLine.object { line in
+            if let authentication = findings.authentication {
+                line.member("authentication") { Self.write(authentication, to: &$0) }
             }
+            line.list("checks") { line in
+                for report in opinion.reports { line.element { Self.write(report, to: &$0) } }
+            }
+            // What of the message rules did not see, because a bound was reached.
+            line.member("cuts", findings.rules.cuts)
+            line.member("disposition", decision.disposition.rawValue)
+            line.member("file", self.file)
+            line.list("hits") { Self.write(findings.hits, to: &$0) }
+            line.member("microseconds", opinion.microseconds)
+            line.member("policy", decision.policy)
+            line.member("reason", decision.reason)
+            line.member("reply", opinion.reply.description)
+            line.member("score", (decision.score * 1_000).rounded() / 1_000)
+            // Rules on trial that hit; they change nothing.
+            line.list("shadow_hits") { Self.write(findings.rules.shadowHits, to: &$0) }
+            if subrules { line.member("subhits", findings.rules.subhits) }
+            line.member("suspended", findings.rules.suspended)
+            line.member("unchecked", decision.unchecked)
+            line.member("virus") { self.virus.write(to: &$0) }
         }
-
-        struct Match: Encodable {
-            var view: String
-            var part: String
-            var offset: Int
-            var text: String
-        }
-
-        struct Virus: Encodable {
-            var status: String
-            var signature: String?
-            var signatures: [String]
-            var engine: String?
-            var reason: String?
-
-            private enum Key: String, CodingKey {
-                case status, signature, signatures, engine, reason
-            }
-
-            /// `signature` and `reason` are always there, null when there is none.
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: Key.self)
-                try container.encode(self.status, forKey: .status)
-                try container.encode(self.signature, forKey: .signature)
-                try container.encode(self.signatures, forKey: .signatures)
-                try container.encode(self.engine, forKey: .engine)
-                try container.encode(self.reason, forKey: .reason)
-            }
-        }
-
-        struct Authentication: Encodable {
-            struct SPF: Encodable {
-                var result: String
-                var identity: String
-                var domain: String
-                var mechanism: String?
-                var explanation: String?
-                var reason: String?
-            }
-
-            struct DKIM: Encodable {
-                var result: String
-                var domain: String?
-                var selector: String?
-                var algorithm: String?
-                var reason: String?
-                var testing: Bool
-                var unsignedOctets: UInt64
-
-                private enum Key: String, CodingKey {
-                    case result, domain, selector, algorithm, reason, testing
-                    case unsignedOctets = "unsigned_octets"
-                }
-
-                /// `reason` is always there, null when there is none.
-                func encode(to encoder: any Encoder) throws {
-                    var container = encoder.container(keyedBy: Key.self)
-                    try container.encode(self.result, forKey: .result)
-                    try container.encode(self.domain, forKey: .domain)
-                    try container.encode(self.selector, forKey: .selector)
-                    try container.encode(self.algorithm, forKey: .algorithm)
-                    try container.encode(self.reason, forKey: .reason)
-                    try container.encode(self.testing, forKey: .testing)
-                    try container.encode(self.unsignedOctets, forKey: .unsignedOctets)
-                }
-            }
-
-            struct DMARC: Encodable {
-                var result: String
-                var domain: String?
-                var policy: String?
-                var record: String?
-                var reason: String?
-            }
-
-            struct ARC: Encodable {
-                var result: String
-                var sealers: [String]
-                var reason: String?
-            }
-
-            /// The identity that decides: MAIL FROM.
-            var spf: SPF
-            var helo: SPF?
-            var dkim: [DKIM]
-            var dmarc: DMARC
-            var arc: ARC
-        }
-
-        struct CheckEntry: Encodable {
-            var check: String
-            var result: String
-            var microseconds: Int
-        }
-
-        var file: String
-        var disposition: String
-        var reply: String
-        var policy: String
-        var reason: String
-        var score: Double
-        var hits: [RuleHit]
-        var subhits: [String]?
-        /// Rules on trial that hit; they change nothing.
-        var shadow_hits: [RuleHit]
-        var virus: Virus
-        var authentication: Authentication?
-        var unchecked: [String]
-        var suspended: [String]
-        /// What of the message rules did not see, because a bound was reached.
-        var cuts: [String]
-        var checks: [CheckEntry]
-        var microseconds: Int
     }
 
-    func json(subrules: Bool) throws -> String {
-        let findings = self.opinion.findings
-        let report = Report(
-            file: self.file,
-            disposition: self.opinion.decision.disposition.rawValue,
-            reply: self.opinion.reply.description,
-            policy: self.opinion.decision.policy,
-            reason: self.opinion.decision.reason,
-            score: (self.opinion.decision.score * 1_000).rounded() / 1_000,
-            hits: findings.hits.map(Report.RuleHit.init),
-            subhits: subrules ? findings.rules.subhits : nil,
-            shadow_hits: findings.rules.shadowHits.map(Report.RuleHit.init),
-            virus: self.virus,
-            authentication: findings.authentication.map(self.authentication),
-            unchecked: self.opinion.decision.unchecked,
-            suspended: findings.rules.suspended,
-            cuts: findings.rules.cuts,
-            checks: self.opinion.reports.map { .init(check: $0.check, result: $0.result, microseconds: $0.microseconds) },
-            microseconds: self.opinion.microseconds
-        )
-        return try jsonLine(report)
+    private static func write(_ report: CheckReport, to line: inout JSONLine) {
+        line.member("check", report.check)
+        line.member("microseconds", report.microseconds)
+        line.member("result", report.result)
     }
 
-    private func authentication(_ findings: AuthenticationFindings) -> Report.Authentication {
-        func spf(_ finding: SPFFinding) -> Report.Authentication.SPF {
-            .init(
-                result: finding.result.rawValue,
-                identity: finding.identity.rawValue,
-                domain: finding.domain,
-                mechanism: finding.mechanism,
-                explanation: finding.explanation,
-                reason: finding.problem
-            )
+    private static func write(_ hits: [Hit], to list: inout JSONLine) {
+        for hit in hits {
+            list.element { line in
+                line.member("description", hit.description)
+                line.member("file", hit.file)
+                line.member("line", hit.line)
+                line.list("matches") { line in
+                    for location in hit.locations { line.element { Self.write(location, to: &$0) } }
+                }
+                line.member("rule", hit.rule)
+                line.member("score", hit.score)
+            }
         }
+    }
+
+    private static func write(_ location: MatchLocation, to line: inout JSONLine) {
+        line.member("offset", location.offset)
+        line.member("part", location.part)
+        line.member("text", location.text)
+        line.member("view", location.view)
+    }
+
+    private static func write(_ findings: AuthenticationFindings, to line: inout JSONLine) {
+        line.member("arc") {
+            $0.member("reason", ifPresent: findings.arc.reason)
+            $0.member("result", findings.arc.result.rawValue)
+            $0.member("sealers", findings.arc.sealers)
+        }
+        line.list("dkim") { line in
+            for finding in findings.dkim { line.element { Self.write(finding, to: &$0) } }
+        }
+        line.member("dmarc") {
+            $0.member("domain", ifPresent: findings.dmarc.domain)
+            $0.member("policy", ifPresent: findings.dmarc.policy?.rawValue)
+            $0.member("reason", ifPresent: findings.dmarc.reason)
+            $0.member("record", ifPresent: findings.dmarc.recordDomain)
+            $0.member("result", findings.dmarc.result.rawValue)
+        }
+        if let helo = findings.helo { line.member("helo") { Self.write(helo, to: &$0) } }
         let unknown = SPFFinding(.none, identity: .mailfrom, domain: "", problem: "no client is known")
-        return Report.Authentication(
-            spf: spf(findings.mailFrom ?? unknown),
-            helo: findings.helo.map(spf),
-            dkim: findings.dkim.map { finding in
-                .init(
-                    result: finding.result.rawValue,
-                    domain: finding.domain,
-                    selector: finding.selector,
-                    algorithm: finding.algorithm,
-                    reason: finding.reason,
-                    testing: finding.isTesting,
-                    unsignedOctets: finding.unsignedOctets
-                )
-            },
-            dmarc: .init(
-                result: findings.dmarc.result.rawValue,
-                domain: findings.dmarc.domain,
-                policy: findings.dmarc.policy?.rawValue,
-                record: findings.dmarc.recordDomain,
-                reason: findings.dmarc.reason
-            ),
-            arc: .init(result: findings.arc.result.rawValue, sealers: findings.arc.sealers, reason: findings.arc.reason)
-        )
+        // The identity that decides: MAIL FROM.
+        line.member("spf") { Self.write(findings.mailFrom ?? unknown, to: &$0) }
     }
 
-    private var virus: Report.Virus {
+    private static func write(_ finding: DKIMFinding, to line: inout JSONLine) {
+        line.member("algorithm", orNull: finding.algorithm)
+        line.member("domain", orNull: finding.domain)
+        line.member("reason", orNull: finding.reason)
+        line.member("result", finding.result.rawValue)
+        line.member("selector", orNull: finding.selector)
+        line.member("testing", finding.isTesting)
+        line.member("unsigned_octets", finding.unsignedOctets)
+    }
+
+    private static func write(_ finding: SPFFinding, to line: inout JSONLine) {
+        line.member("domain", finding.domain)
+        line.member("explanation", ifPresent: finding.explanation)
+        line.member("identity", finding.identity.rawValue)
+        line.member("mechanism", ifPresent: finding.mechanism)
+        line.member("reason", ifPresent: finding.problem)
+        line.member("result", finding.result.rawValue)
+    }
+
+    /// What the scanner says, in words.
+    private struct Virus {
+        var status: String
+        var signatures: [String] = []
+        var engine: String?
+        var reason: String?
+
+        func write(to line: inout JSONLine) {
+            line.member("engine", orNull: self.engine)
+            line.member("reason", orNull: self.reason)
+            line.member("signature", orNull: self.signatures.first)
+            line.member("signatures", self.signatures)
+            line.member("status", self.status)
+        }
+    }
+
+    private var virus: Virus {
         let scan = self.opinion.findings.scan
-        switch scan.status {
-        case .clean:
-            return .init(status: "clean", signature: nil, signatures: [], engine: scan.engine, reason: nil)
-        case .found(let signatures):
-            return .init(
-                status: "infected",
-                signature: signatures.first,
-                signatures: signatures,
-                engine: scan.engine,
-                reason: nil
-            )
-        case .notScanned(.timedOut):
-            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "timed out")
-        case .notScanned(.overloaded):
-            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: "too busy")
-        case .notScanned(.failed(let reason)):
-            return .init(status: "not_scanned", signature: nil, signatures: [], engine: scan.engine, reason: reason)
-        case .off:
-            return .init(status: "not_scanned", signature: nil, signatures: [], engine: nil, reason: "switched off")
+        return switch scan.status {
+        case .clean: Virus(status: "clean", engine: scan.engine)
+        case .found(let signatures): Virus(status: "infected", signatures: signatures, engine: scan.engine)
+        case .notScanned(.timedOut): Virus(status: "not_scanned", engine: scan.engine, reason: "timed out")
+        case .notScanned(.overloaded): Virus(status: "not_scanned", engine: scan.engine, reason: "too busy")
+        case .notScanned(.failed(let reason)): Virus(status: "not_scanned", engine: scan.engine, reason: reason)
+        case .off: Virus(status: "not_scanned", reason: "switched off")
         }
     }
 

@@ -20,6 +20,15 @@ struct HeaderTests {
         #expect(message.anomalies.isEmpty)
     }
 
+    @Test("Names that are as long and begin and end alike are told apart")
+    func names() {
+        let message = ParsedMessage(octets("Sender: 1\nServer: 2\nX: 3\nSENDER: 4\nsurfer: 5\nsender: 6\n\n"))
+        let found = ["sender", "Sender", "server", "surfer", "x", "X", "sailor", "send", "y", ""].map { name in
+            message.fields(named: name).map { text(message.decodedValue(of: $0)) }.joined()
+        }
+        #expect(found == ["146", "146", "2", "5", "3", "3", "", "", "", ""])
+    }
+
     struct Odd: Sendable {
         var source: String
         var names: [String]

@@ -27,6 +27,21 @@ struct MessageTextTests {
         #expect(left.rawBody == right.rawBody)
         #expect(left.rawBody.map { text($0.bytes) } == ["one\n\ntwo", "<p>x</p>\ny"])
         #expect(left.body.map(\.part) == [nil, 1, 1, 2, 2])
+        let returns = MessageText(ParsedMessage(octets("Subject: s\r\n\r\na\r\r\nb\r\n")))
+        #expect(returns.rawBody.map { text($0.bytes) } == ["a\r\nb\n"])
+    }
+
+    @Test("Of many empty lines in a row the first and the last stay", arguments: [1, 20, 21, 22, 63, 64, 65, 105, 300])
+    func emptyLines(count: Int) {
+        let run = (0..<count).map { String(repeating: " ", count: $0) + "\n" }.joined()
+        func kept(_ body: String) -> [Int] {
+            text(FilterMessage(octets("Subject: s\n\n" + body)).parts[0].raw)
+                .split(separator: "\n", omittingEmptySubsequences: false).dropLast().filter { $0 != "text" }.map(\.count)
+        }
+        let last = Array(max(0, count - 19)..<count)
+        #expect(kept("text\n" + run + "text\n") == (count > 20 ? [0] + last : Array(0..<count)))
+        #expect(kept("text\n" + run) == (count > 20 ? [0] + last : Array(0..<count)))
+        #expect(kept(run + "text\n") == (count > 21 ? [0, 1] + last : Array(0..<count)))
     }
 
     @Test("Body shows all text, visibleBody what is seen, invisible the rest")

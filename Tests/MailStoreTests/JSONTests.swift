@@ -43,4 +43,53 @@ struct JSONTests {
             """
         #expect(line == expected)
     }
+
+    @Test("a line that is told member by member is the encoder's, to the octet")
+    func line() throws {
+        struct Inner: Encodable {
+            var a_flag: Bool
+            var none: String?
+            var null: OrNull<String>
+        }
+        struct Outer: Encodable {
+            var empty: [Inner]
+            var inner: Inner
+            var list: [Inner]
+            var number: Int
+            var numbers: [String: Double]
+            var texts: [String]
+        }
+        let scalars = [0..<0x300, 0x2000..<0x2100, 0xfff0..<0x1_0010].joined().compactMap { Unicode.Scalar(UInt32($0)) }
+        let texts = ["", "\u{c2}", "e\u{301}\r\n", String(String.UnicodeScalarView(scalars))]
+        let inner = [true, false].map { Inner(a_flag: $0, none: $0 ? "some" : nil, null: OrNull($0 ? nil : "text")) }
+        let numbers: [String: Double] = [
+            "a": 5, "b": -0.125, "c": 1e20, "d": 1e-7, "e": -.infinity, "f": .nan, "g": -0.0, "h": 0.1 + 0.2,
+        ]
+        let outer = Outer(empty: [], inner: inner[0], list: inner, number: .min, numbers: numbers, texts: texts)
+        func write(_ line: inout JSONLine, _ inner: Inner) {
+            line.member("a_flag", inner.a_flag)
+            line.member("none", ifPresent: inner.none)
+            line.member("null", orNull: inner.null.value)
+        }
+        let line = JSONLine.object { line in
+            line.list("empty") { _ in }
+            line.member("inner") { write(&$0, outer.inner) }
+            line.list("list") { line in
+                for inner in outer.list { line.element { write(&$0, inner) } }
+            }
+            line.member("number", outer.number)
+            line.member("numbers") {
+                $0.member("a", 5.0)
+                $0.member("b", -0.125)
+                $0.member("c", 1e20)
+                $0.member("d", 1e-7)
+                $0.member("e", -Double.infinity)
+                $0.member("f", Double.nan)
+                $0.member("g", -0.0)
+                $0.member("h", 0.1 + 0.2)
+            }
+            line.member("texts", outer.texts)
+        }
+        #expect(try line == jsonLine(outer))
+    }
 }

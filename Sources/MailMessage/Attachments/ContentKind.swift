@@ -92,24 +92,24 @@ package enum ContentKind {
     // MARK: - Text
 
     /// Beginnings of text that a reader's program acts on; white space and a byte order mark before them do not count.
-    private static let beginnings: [(text: String, type: String)] = [
+    private static let beginnings: [(octets: [UInt8], type: String)] = [
         ("#!", "text/x-shellscript"),
         ("<!doctype html", "text/html"), ("<html", "text/html"), ("<head", "text/html"), ("<script", "text/html"),
         ("<svg", "image/svg+xml"), ("<hta:", "application/hta"),
         ("@echo", "application/x-bat"), ("[internetshortcut]", "application/x-mswinurl"),
         ("begin:vcalendar", "text/calendar"), ("begin:vcard", "text/vcard"),
         ("-----begin pgp", "application/pgp-encrypted"), ("-----begin certificate", "application/x-pem-file"),
-    ]
+    ].map { (Array($0.utf8), $1) }
 
     private static func text(_ head: [UInt8]) -> String? {
         var start = head.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
-        while start < head.count, head[start] == 0x20 || (0x09...0x0d).contains(head[start]) { start += 1 }
-        let lower = head[start...].map { (0x41...0x5a).contains($0) ? $0 + 0x20 : $0 }
-        if let found = self.beginnings.first(where: { lower.starts(with: $0.text.utf8) }) { return found.type }
-        guard lower.starts(with: "<?xml".utf8) else { return nil }
+        while start < head.count, head[start].isSpace { start += 1 }
+        if let found = self.beginnings.first(where: { head.hasPrefix($0.octets, at: start) }) { return found.type }
+        guard head.hasPrefix(Array("<?xml".utf8), at: start) else { return nil }
         // What the document is stands in its first element.
-        if lower.range(of: Array("<svg".utf8), from: 0) != nil { return "image/svg+xml" }
-        if lower.range(of: Array("<html".utf8), from: 0) != nil { return "text/html" }
+        let lower = head.lowercasedASCII()
+        if lower.range(of: Array("<svg".utf8), from: start) != nil { return "image/svg+xml" }
+        if lower.range(of: Array("<html".utf8), from: start) != nil { return "text/html" }
         return "application/xml"
     }
 }

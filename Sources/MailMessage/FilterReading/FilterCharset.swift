@@ -15,7 +15,7 @@ enum FilterCharset {
     /// - Parameter charset: as declared; nil without a declaration.
     static func decode(_ bytes: [UInt8], charset: [UInt8]?) -> Text {
         let declared = (charset ?? self.ascii).lowercasedASCII()
-        let isASCII = bytes.allSatisfy { $0 < 0x80 }
+        let isASCII = bytes.isASCII
         if isASCII, self.isNamedASCII(declared) || self.extendsASCII(declared) { return Text(bytes: bytes, isDecoded: false) }
         if !isASCII, Charset.firstInvalid(bytes, from: 0) == nil { return Text(bytes: bytes, isDecoded: true) }
         if self.isUTF16(declared) {
@@ -29,7 +29,7 @@ enum FilterCharset {
     /// Text of an encoded word: the declared character set counts even where octets do not fit.
     static func decodeWord(_ bytes: [UInt8], charset: [UInt8]) -> [UInt8] {
         let declared = charset.lowercasedASCII()
-        let isASCII = bytes.allSatisfy { $0 < 0x80 }
+        let isASCII = bytes.isASCII
         if isASCII, self.isNamedASCII(declared) || self.extendsASCII(declared) { return bytes }
         // UTF-16 is recognised and then left as it is.
         if self.isUTF16(declared) {
@@ -42,7 +42,7 @@ enum FilterCharset {
 
     /// Octets of a header field outside of encoded words: UTF-8 (RFC 6532), else windows-1252.
     static func decodeHeader(_ bytes: [UInt8]) -> [UInt8] {
-        Charset.firstInvalid(bytes, from: 0) == nil ? bytes : self.windows1252(bytes)
+        bytes.isASCII || Charset.firstInvalid(bytes, from: 0) == nil ? bytes : self.windows1252(bytes)
     }
 
     // MARK: Names
@@ -134,7 +134,7 @@ enum FilterCharset {
     private static func convert(_ bytes: [UInt8], _ converter: Converter, isExact: Bool) -> [UInt8]? {
         switch converter {
         case .ascii:
-            if bytes.allSatisfy({ $0 < 0x80 }) { return bytes }
+            if bytes.isASCII { return bytes }
             return isExact ? nil : bytes.flatMap { $0 < 0x80 ? [$0] : Charset.replacement }
         case .utf8:
             if Charset.firstInvalid(bytes, from: 0) == nil { return bytes }
@@ -149,7 +149,7 @@ enum FilterCharset {
 
     /// The five octets that are free become U+FFFD.
     private static func windows1252(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(where: { $0 >= 0x80 }) else { return bytes }
+        guard !bytes.isASCII else { return bytes }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count + bytes.count / 8)
         for octet in bytes {

@@ -55,43 +55,38 @@ enum FilterDecoding {
         let joined = self.joiningLines(text)
         var result: [UInt8] = []
         result.reserveCapacity(joined.count)
-        var index = 0
-        while index < joined.count {
-            if joined[index] == 0x3d, index + 2 < joined.count, let high = joined[index + 1].hexValue,
-                let low = joined[index + 2].hexValue
-            {
+        var copied = 0
+        while let sign = joined.firstIndex(of: 0x3d, from: copied) {
+            result.append(contentsOf: joined[copied..<sign])
+            if sign + 2 < joined.count, let high = joined[sign + 1].hexValue, let low = joined[sign + 2].hexValue {
                 result.append(high << 4 | low)
-                index += 3
+                copied = sign + 3
             } else {
-                result.append(joined[index])
-                index += 1
+                result.append(0x3d)
+                copied = sign + 1
             }
         }
+        result.append(contentsOf: joined[copied...])
         return LineEnds.lineFeeds(result)
     }
 
     private static func joiningLines(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        // Length of the result behind which only blanks follow.
-        var solid = 0
-        // Length of the result at the last join: a `=` before it has done its work.
-        var joined = 0
-        for (index, octet) in text.enumerated() {
-            if octet == .carriageReturn, index + 1 < text.count, text[index + 1] == .lineFeed { continue }
-            if octet == .lineFeed {
-                result.removeLast(result.count - solid)
-                if result.count > joined, result.last == 0x3d {
-                    result.removeLast()
-                    joined = result.count
-                    // What stood before the `=` is no white space at a line end any more.
-                    solid = result.count
-                    continue
-                }
+        var start = 0
+        while let lineFeed = text.firstIndex(of: .lineFeed, from: start) {
+            var end = lineFeed
+            if end > start, text[end - 1] == .carriageReturn { end -= 1 }
+            while end > start, text[end - 1].isBlank { end -= 1 }
+            if end > start, text[end - 1] == 0x3d {
+                result.append(contentsOf: text[start..<(end - 1)])
+            } else {
+                result.append(contentsOf: text[start..<end])
+                result.append(.lineFeed)
             }
-            result.append(octet)
-            if !octet.isBlank { solid = result.count }
+            start = lineFeed + 1
         }
+        result.append(contentsOf: text[start...])
         return result
     }
 }

@@ -22,8 +22,9 @@ extension FilterHTMLRenderer {
         case .a, .area, .link:
             let type = element.kind == .a ? "a" : element.kind == .area ? "area" : "link"
             self.add(type, self.reference)
-            let safe = self.attributes.first { self.bytes.matches(Self.safeRedirect, in: $0.name) }
-            self.add(type, safe.map(self.decoded))
+            if let safe = self.attributes.first(where: { self.bytes.matches(Self.safeRedirect, in: $0.name) }) {
+                self.add(type, self.decoded(safe))
+            }
         case .img: self.add("img", self.source)
         case .frame: self.add("frame", self.source)
         case .iframe: self.add("iframe", self.source)
@@ -117,12 +118,13 @@ extension FilterHTMLRenderer {
     }
 
     private mutating func linkIndex(_ uri: [UInt8]) -> Int? {
-        if let index = self.linkIndices[uri] { return index }
+        let key = OctetKey(uri)
+        if let index = self.linkIndices[key] { return index }
         guard self.result.links.count < Self.maximumLinks else {
             self.result.areLinksCut = true
             return nil
         }
-        self.linkIndices[uri] = self.result.links.count
+        self.linkIndices[key] = self.result.links.count
         self.result.links.append(FilterHTML.Link(uri: uri))
         return self.result.links.count - 1
     }

@@ -48,7 +48,7 @@ struct FilterHTMLRenderer {
     private var lastStart = 0
 
     // Links.
-    var linkIndices: [[UInt8]: Int] = [:]
+    var linkIndices: [OctetKey: Int] = [:]
     var base: [UInt8] = []
     /// Of the last `<a>`, in `result.links`.
     var anchorLink: Int?
@@ -94,36 +94,31 @@ struct FilterHTMLRenderer {
         var copied = 0
         var index = 0
         while index < bytes.count {
-            let (length, replacement): (Int, UInt8)
-            switch bytes[index] {
-            case 0x26 where bytes.count - index >= 6 && bytes[index..<(index + 6)].elementsEqual(self.nbsp):
-                (length, replacement) = (6, .space)
-            case 0xe2 where bytes.count - index >= 3 && bytes[index + 1] == 0x80 && bytes[index + 2] & 0xfe == 0x9c:
-                (length, replacement) = (3, 0x22)
-            case 0x3c:
-                guard let (name, end) = self.emptyTag(bytes, index) else {
-                    index += 1
-                    continue
-                }
-                if result.isEmpty { result.reserveCapacity(bytes.count) }
-                result.append(contentsOf: bytes[copied..<name])
-                result.append(0x3e)
-                copied = end
-                index = end
-                continue
-            default:
+            guard let (range, octet) = self.replacement(bytes, at: index) else {
                 index += 1
                 continue
             }
             if result.isEmpty { result.reserveCapacity(bytes.count) }
-            result.append(contentsOf: bytes[copied..<index])
-            result.append(replacement)
-            index += length
+            result.append(contentsOf: bytes[copied..<range.lowerBound])
+            result.append(octet)
+            index = range.upperBound
             copied = index
         }
         guard copied > 0 else { return bytes }
         result.append(contentsOf: bytes[copied...])
         return result
+    }
+
+    /// What becomes another octet of that which begins at `index`.
+    @inline(__always)
+    private static func replacement(_ bytes: [UInt8], at index: Int) -> (Range<Int>, UInt8)? {
+        let octet = bytes[index]
+        // Most are none of the three.
+        guard octet == 0x3c || octet == 0x26 || octet == 0xe2 else { return nil }
+        if octet == 0x3c { return self.emptyTag(bytes, index).map { (name, end) in (name..<end, 0x3e) } }
+        if octet == 0x26 { return bytes[index...].starts(with: self.nbsp) ? (index..<(index + 6), .space) : nil }
+        let isQuote = bytes.count - index >= 3 && bytes[index + 1] == 0x80 && bytes[index + 2] & 0xfe == 0x9c
+        return isQuote ? (index..<(index + 3), 0x22) : nil
     }
 
     /// Where the name of `<name />` ends, and the tag.
@@ -253,12 +248,12 @@ struct FilterHTMLRenderer {
         _ parent: FilterHTMLStyle,
         _ style: inout FilterHTMLStyle
     ) {
-        var names: Set<HTMLName> = []
-        for attribute in self.tokenizer.attributes {
-            let name = HTMLName(self.bytes, attribute.name)
-            guard Self.isStyling(name, kind), names.insert(name).inserted else { continue }
+        // The first of a name counts; there are few names.
+        var names: [HTMLName] = []
+        for attribute in self.tokenizer.attributes where Self.isStyling(attribute.key, kind) && !names.contains(attribute.key) {
+            names.append(attribute.key)
             let value = self.decoded(attribute)
-            switch name {
+            switch attribute.key {
             case .text, .color: style.foreground = FilterHTMLColor(name: value)
             case .size: style.size = self.size(value) ?? style.size
             case .style: style.apply(declarations: value, parent: parent)
@@ -399,10 +394,9 @@ struct FilterHTMLRenderer {
             } else if octet == 0xc3, Self.isDoubleNBSP(text, at: index) {
                 index += 4
             } else {
-                let word = index
-                index += 1
-                while index < text.count, text[index] > 0x20, text[index] != 0xc3 { index += 1 }
-                self.result.rendered.append(contentsOf: text[word..<index])
+                let words = index
+                index = Self.wordsEnd(text, from: index + 1)
+                self.result.rendered.append(contentsOf: text[words..<index])
                 mayBeginWithSpace = true
                 continue
             }
@@ -411,6 +405,22 @@ struct FilterHTMLRenderer {
         }
         self.lastStart = start
         self.last = isInvisible ? .invisible : .text
+    }
+
+    /// Where words end that have single spaces between them: they are shown as they are written.
+    private static func wordsEnd(_ text: [UInt8], from start: Int) -> Int {
+        func isPlain(_ octet: UInt8) -> Bool { octet > 0x20 && octet != 0xc3 }
+        var index = start
+        while index < text.count {
+            if isPlain(text[index]) {
+                index += 1
+            } else if text[index] == .space, index + 1 < text.count, isPlain(text[index + 1]) {
+                index += 2
+            } else {
+                break
+            }
+        }
+        return index
     }
 
     private mutating func whiteSpace(_ breaks: FilterHTMLElement.Break) {
@@ -445,14 +455,12 @@ struct FilterHTMLRenderer {
     // MARK: Attributes
 
     func value(_ name: HTMLName) -> [UInt8]? {
-        guard let attribute = self.tokenizer.attributes.first(where: { HTMLName(self.bytes, $0.name) == name }) else {
-            return nil
-        }
+        guard let attribute = self.tokenizer.attributes.first(where: { $0.key == name }) else { return nil }
         return self.decoded(attribute)
     }
 
     func has(_ name: HTMLName) -> Bool {
-        self.tokenizer.attributes.contains { HTMLName(self.bytes, $0.name) == name }
+        self.tokenizer.attributes.contains { $0.key == name }
     }
 
     var attributes: [FilterHTMLTokenizer.Attribute] { self.tokenizer.attributes }
@@ -479,7 +487,8 @@ private struct WordEdge {
     static func before(_ text: [UInt8], from start: Int, isDecoded: Bool) -> WordEdge {
         var kinds: [Kind] = []
         var end = text.count
-        while end > start, kinds.count <= self.maximum {
+        // Where no letter is nothing more is asked.
+        while end > start, kinds.count <= self.maximum, kinds.first?.isLetter ?? true {
             var index = end - 1
             while index > start, text[index] & 0xc0 == 0x80 { index -= 1 }
             kinds.append(self.kind(text, index, isDecoded))
@@ -491,7 +500,7 @@ private struct WordEdge {
     static func behind(_ text: [UInt8], isDecoded: Bool) -> WordEdge {
         var kinds: [Kind] = []
         var index = 0
-        while index < text.count, kinds.count <= self.maximum {
+        while index < text.count, kinds.count <= self.maximum, kinds.first?.isLetter ?? true {
             kinds.append(self.kind(text, index, isDecoded))
             index += 1
             while index < text.count, text[index] & 0xc0 == 0x80 { index += 1 }

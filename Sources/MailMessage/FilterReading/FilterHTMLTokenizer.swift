@@ -27,6 +27,8 @@ struct FilterHTMLTokenizer {
 
     struct Attribute {
         var name: Range<Int>
+        /// The name for comparing.
+        var key: HTMLName
         /// Without quotes; nil for a name alone.
         var value: Range<Int>?
     }
@@ -327,7 +329,7 @@ struct FilterHTMLTokenizer {
 
     private mutating func add(_ name: Range<Int>, _ value: Range<Int>?) {
         guard self.attributes.count < Self.maximumAttributes else { return }
-        self.attributes.append(Attribute(name: name, value: value))
+        self.attributes.append(Attribute(name: name, key: HTMLName(self.bytes, name), value: value))
     }
 
     private func endTag(_ begin: Int) -> Outcome {

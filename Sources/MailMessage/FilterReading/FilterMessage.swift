@@ -26,9 +26,14 @@ package final class FilterMessage {
     package internal(set) var hasUnreadParts = false
 
     /// - Parameter bytes: with CRLF or LF.
-    package init(_ bytes: [UInt8]) {
+    package convenience init(_ bytes: [UInt8]) {
+        self.init(lineFeeds: LineEnds.lineFeeds(bytes))
+    }
+
+    /// - Parameter text: with LF; a CR before one is text.
+    init(lineFeeds text: [UInt8]) {
         var reader = FilterReader()
-        reader.read(LineEnds.lineFeeds(bytes))
+        reader.read(text)
         self.parts = reader.parts
         self.flags = reader.flags
         self.bodyLength = reader.bodyLength

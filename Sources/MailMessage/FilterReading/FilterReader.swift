@@ -22,6 +22,8 @@ struct FilterReader {
 
     private struct Waiting {
         var part: Int
+        var type: FilterContentType
+        /// Its own, or that of the multipart which it is in.
         var boundary: [UInt8]?
         var body: [UInt8]
         var levelsLeft: Int
@@ -83,7 +85,7 @@ struct FilterReader {
     }
 
     private mutating func readLeaf(_ waiting: Waiting) {
-        let type = FilterContentType(self.parts[waiting.part].contentType)
+        let type = waiting.type
         if !type.isMissing {
             let isOpen = type.type.hasPrefix(Self.multipart, at: 0) && waiting.boundary == nil
             self.parts[waiting.part].type = isOpen ? [UInt8](ascii: "text/plain") : type.type
@@ -145,7 +147,7 @@ extension FilterReader {
         if type.type.hasPrefix(Self.multipart, at: 0), Self.needsEmptyLine(body, type.boundary) {
             content.insert(.lineFeed, at: 0)
         }
-        self.queue.append(Waiting(part: part, boundary: type.boundary, body: content, levelsLeft: levelsLeft))
+        self.queue.append(Waiting(part: part, type: type, boundary: type.boundary, body: content, levelsLeft: levelsLeft))
     }
 
     /// A multipart's body of several lines that begins with text.
@@ -239,22 +241,21 @@ extension FilterReader {
     private static func squashingEmptyLines(_ text: [UInt8], from start: Int) -> (body: [UInt8], length: Int) {
         var body: [UInt8] = []
         body.reserveCapacity(text.count - start)
+        var copied = start
         var lines = LineCursor(text, at: start)
         // Empty lines in a row: the first two and the last ones, and how many were in between.
         var run: [Range<Int>] = []
         var passed = 0
-        // A run at the start keeps one line more, and two lines at its start stay with it.
-        let flush = { (run: [Range<Int>], passed: Int, isFirst: Bool, body: inout [UInt8]) in
-            let kept = isFirst ? 21 : 20
-            let before = isFirst ? 2 : 1
-            guard run.count + passed > kept else {
-                for line in run { body.append(contentsOf: text[line]) }
-                return
-            }
-            for line in run.prefix(before) + run.suffix(kept - before) { body.append(contentsOf: text[line]) }
+        // What goes of them. A run at the start keeps one line more, and two lines at its start stay with it.
+        let surplus = { (run: [Range<Int>], passed: Int) -> Range<Int>? in
+            guard let first = run.first else { return nil }
+            let (kept, before) = first.lowerBound == start ? (21, 2) : (20, 1)
+            guard run.count + passed > kept else { return nil }
+            return run[before - 1].upperBound..<run[run.count - (kept - before)].lowerBound
         }
-        while let line = lines.next() {
-            if text[line].allSatisfy(\.isSpace) {
+        while true {
+            let line = lines.next()
+            if let line, text[line].allSatisfy(\.isSpace) {
                 run.append(line)
                 if run.count == 64 {
                     run.removeSubrange(2..<43)
@@ -262,12 +263,15 @@ extension FilterReader {
                 }
                 continue
             }
-            flush(run, passed, run.first?.lowerBound == start, &body)
+            if let gone = surplus(run, passed) {
+                body.append(contentsOf: text[copied..<gone.lowerBound])
+                copied = gone.upperBound
+            }
+            guard line != nil else { break }
             run.removeAll(keepingCapacity: true)
             passed = 0
-            body.append(contentsOf: text[line])
         }
-        flush(run, passed, run.first?.lowerBound == start, &body)
+        body.append(contentsOf: text[copied...])
         return (body, text.count - start)
     }
 }
@@ -429,6 +433,7 @@ extension FilterReader {
         self.queue.append(
             Waiting(
                 part: part,
+                type: type,
                 boundary: type.boundary ?? waiting.boundary,
                 body: open.body ?? [],
                 levelsLeft: waiting.levelsLeft - 1

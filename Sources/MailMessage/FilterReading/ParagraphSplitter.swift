@@ -79,10 +79,9 @@ struct ParagraphSplitter {
                 index += length
             } else {
                 if self.space.isPending { self.flush(part: part, offset: index) }
-                var wordEnd = index + 1
-                while wordEnd < end, Self.isPlain(text[wordEnd]) { wordEnd += 1 }
-                self.write(text[index..<wordEnd], part: part, offset: index)
-                index = wordEnd
+                let wordsEnd = Self.wordsEnd(text, from: index + 1, to: end)
+                self.write(text[index..<wordsEnd], part: part, offset: index)
+                index = wordsEnd
             }
         }
     }
@@ -117,6 +116,21 @@ struct ParagraphSplitter {
     /// Neither white space nor the start of any.
     @inline(__always)
     private static func isPlain(_ octet: UInt8) -> Bool { octet > 0x20 && octet < 0xc2 }
+
+    /// Where words end that have single spaces between them: they are in the paragraph as they are in the text.
+    private static func wordsEnd(_ text: [UInt8], from start: Int, to end: Int) -> Int {
+        var index = start
+        while index < end {
+            if self.isPlain(text[index]) {
+                index += 1
+            } else if text[index] == .space, index + 1 < end, self.isPlain(text[index + 1]) {
+                index += 2
+            } else {
+                break
+            }
+        }
+        return index
+    }
 
     private mutating func flush(part: Int, offset: Int) {
         guard self.space.isPending else { return }

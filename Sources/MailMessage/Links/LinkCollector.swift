@@ -5,8 +5,9 @@ struct LinkCollector {
     private(set) var links: [MessageLink] = []
     /// There were more.
     private(set) var hasCut = false
-    private var indices: [OctetKey: Int] = [:]
-    private var seen: Set<OctetKey> = []
+    // With room for the links of an ordinary message, so that they need not be put elsewhere as more come.
+    private var indices = [OctetKey: Int](minimumCapacity: 12)
+    private var seen = Set<OctetKey>(minimumCapacity: 12)
     private var forms = 0
 
     init(_ reading: LinkReading, limit: Int) {
@@ -31,8 +32,8 @@ struct LinkCollector {
         let types = link.types.isEmpty ? ["parsed"] : link.types
         guard let index = self.add(link.uri, types, part: part, offset: 0, needsHost: false) else { return }
         var texts = self.links[index].anchorTexts
-        var seen = Set<[UInt8]>()
-        texts.append(contentsOf: link.anchorTexts.filter { seen.insert($0).inserted })
+        var seen: Set<OctetKey> = []
+        texts.append(contentsOf: link.anchorTexts.filter { seen.insert(OctetKey($0)).inserted })
         self.links[index].anchorTexts = texts
     }
 

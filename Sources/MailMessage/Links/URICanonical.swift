@@ -10,6 +10,7 @@ enum URICanonical {
     private static let mailto = [UInt8](ascii: "mailto:")
     private static let http = [UInt8](ascii: "http:")
     private static let https = [UInt8](ascii: "https:")
+    private static let schemes = [https, http]
     private static let ftpHost = [UInt8](ascii: "ftp.")
     private static let twoSlashes = [UInt8](ascii: "//")
     private static let www = [UInt8](ascii: "www.")
@@ -223,8 +224,7 @@ enum URICanonical {
     private static func redirection(_ rest: [UInt8]) -> [UInt8]? {
         var index = 0
         while index + 5 < rest.count {
-            let scheme = [self.https, self.http].first { rest.hasPrefix($0, at: index) }
-            guard let scheme else {
+            guard rest[index].lowercased == 0x68, let scheme = self.schemes.first(where: { rest.hasPrefix($0, at: index) }) else {
                 index += 1
                 continue
             }

@@ -54,10 +54,13 @@ struct URIExtractor {
             // No link is without a colon, an at sign or a dot with something behind it: most words are done here.
             var lastDot: Int?
             var mayHaveLink = false
-            while end < bytes.count, !Self.isDelimiter(bytes[end]) {
+            while end < bytes.count {
                 let octet = bytes[end]
-                if octet == 0x3a || octet == 0x40 { mayHaveLink = true }
-                if octet == 0x2e { lastDot = lastDot ?? end }
+                if !octet.isLetter {
+                    if Self.isDelimiter(octet) { break }
+                    if octet == 0x3a || octet == 0x40 { mayHaveLink = true }
+                    if octet == 0x2e { lastDot = lastDot ?? end }
+                }
                 end += 1
             }
             if mayHaveLink || lastDot.map({ $0 < end - 1 }) == true { self.scanRun(start..<end) }

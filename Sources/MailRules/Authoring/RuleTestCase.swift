@@ -67,9 +67,12 @@ package struct RuleTestCase: Hashable, Sendable {
 package func withNetworkLineEnds(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count + bytes.count / 32)
-    for byte in bytes {
-        if byte == 0x0a, result.last != 0x0d { result.append(0x0d) }
-        result.append(byte)
+    var copied = 0
+    for index in bytes.indices where bytes[index] == 0x0a && (index == 0 || bytes[index - 1] != 0x0d) {
+        result += bytes[copied..<index]
+        result.append(0x0d)
+        copied = index
     }
+    result += bytes[copied...]
     return result
 }

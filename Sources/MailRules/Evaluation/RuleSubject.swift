@@ -139,7 +139,7 @@ final class MessageSubject: RuleSubject {
     private func field(_ field: HeaderField) -> SubjectField {
         SubjectField(
             name: Array(self.message.bytes[field.name]),
-            raw: lineFeedsOnly(self.message.bytes[field.value]),
+            raw: LineEnds.lineFeeds(self.message.bytes[field.value]),
             decoded: self.text.decodedValue(of: field)
         )
     }
@@ -157,7 +157,7 @@ final class MessageSubject: RuleSubject {
     func bodySegments() -> [TextSegment] { self.text.body }
     func rawBodySegments() -> [TextSegment] { self.text.rawBody }
     func links() -> [MessageURI] { self.text.uris }
-    func fullText() -> [UInt8] { lineFeedsOnly(self.message.bytes[...]) }
+    func fullText() -> [UInt8] { self.text.full }
 
     func attachmentContent(ofPart index: Int) -> AttachmentContent? {
         guard self.message.parts.indices.contains(index), !self.message.parts[index].isContainer else { return nil }
@@ -192,16 +192,4 @@ final class MessageSubject: RuleSubject {
     func path(ofPart index: Int) -> String {
         self.message.parts.indices.contains(index) ? self.message.parts[index].path : ""
     }
-}
-
-/// CRLF becomes LF: rules are written for text with plain line ends.
-func lineFeedsOnly(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    var result: [UInt8] = []
-    result.reserveCapacity(bytes.count)
-    var copied = bytes.startIndex
-    for index in bytes.indices.dropFirst() where bytes[index] == 0x0a && bytes[index - 1] == 0x0d {
-        result += bytes[copied..<(index - 1)]
-        copied = index
-    }
-    return result + bytes[copied...]
 }

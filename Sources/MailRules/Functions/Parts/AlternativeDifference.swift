@@ -16,7 +16,7 @@ struct AlternativeDifference {
             var html: [Word: Int] = [:]
             var text: [Word: Int] = [:]
             for part in message.subtree(of: alternative) where Self.isText(part.type) {
-                guard let rendering = part.rendered() else { continue }
+                guard let rendering = context.text.rendering(of: part) else { continue }
                 if rendering.isHTML {
                     Word.count(rendering.text, into: &html)
                     // Nothing but images.

@@ -114,7 +114,7 @@ struct StockInformation {
     init(_ context: EvalContext) {
         let plain = Array("text/plain".utf8)
         guard let part = context.filterMessage.depthFirst.first(where: { $0.type == plain }) else { return }
-        guard let text = part.rendered()?.text, let line = Self.line, let label = Self.label else { return }
+        guard let text = context.text.rendering(of: part)?.text, let line = Self.line, let label = Self.label else { return }
         var found: Set<[UInt8]> = []
         for segment in RawChunks.split(text, part: part.index) {
             var offset = 0
