@@ -50,8 +50,7 @@ extension RuleEvaluator {
             for rule in stage.links.rules { time(rule.index) { _ = self.runLinks(PatternRules(rule), views, budget) } }
             for rule in stage.rawBody.rules { time(rule.index) { _ = self.runRawBody(PatternRules(rule), views, budget) } }
             for rule in stage.full.rules { time(rule.index) { _ = self.runFull(PatternRules(rule), views, budget) } }
-            let functions = [stage.headerFunctions, stage.bodyFunctions, stage.rawBodyFunctions, stage.fullFunctions]
-            for function in functions.joined() { time(function.index) { _ = function.test(context) } }
+            for function in stage.functions { time(function.index) { _ = function.test(context) } }
             for meta in stage.metas.rules { time(meta.index) { _ = self.runMetas(MetaRules([meta]), views, context, budget) } }
         }
     }

@@ -13,41 +13,43 @@ extension RuleEvaluator {
                 for rule in groups[number].presence where !self.tally.isOff(rule) { self.hit(rule, []) }
             }
             guard !groups[number].patterns.rules.isEmpty else { continue }
-            guard self.run(groups[number].patterns, groups[number].selector, view, budget) else { return false }
-        }
-        return true
-    }
-
-    private func run(_ patterns: PatternRules, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool
-    {
-        guard self.finder.scan(view.exists ? [view.bytes] : [], forGroup: patterns.group, budget) else { return false }
-        guard view.exists else {
-            for index in patterns.withoutText {
-                let rule = patterns.rules[index]
-                if rule.mayMatchUnset {
-                    guard self.runHeader(rule, selector, view, budget) else { return false }
-                } else if !self.tally.isOff(rule.index) {
-                    self.noMatch(rule)
-                }
-            }
-            return true
-        }
-        let candidates = self.finder.candidates(inGroup: patterns.group)
-        for (index, number) in patterns.numbers.enumerated() {
-            if candidates.contains(number) {
-                guard self.runHeader(patterns.rules[index], selector, view, budget) else { return false }
-            } else if patterns.isNegated[index], !self.tally.isOff(patterns.rules[index].index) {
-                self.noMatch(patterns.rules[index])
+            guard view.exists ? self.run(groups, number, view, budget) : self.runUnset(groups, number, view, budget) else {
+                return false
             }
         }
         return true
     }
 
-    private func runHeader(_ rule: PatternRule, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget)
-        -> Bool
-    {
-        if self.tally.isOff(rule.index) || self.putOff(rule.index, upTo: rule.maximumHits) { return true }
-        return self.testHeader(rule, selector, view, budget)
+    /// - Parameter number: of the group: a copy would cost a retain for each of its lists.
+    private func run(_ groups: [HeaderGroup], _ number: Int, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool {
+        let group = groups[number].patterns.group
+        guard self.finder.scan(CollectionOfOne(view.bytes), forGroup: group, budget) else { return false }
+        let candidates = self.finder.candidates(inGroup: group)
+        for place in groups[number].patterns.indices.indices {
+            let index = groups[number].patterns.indices[place]
+            if candidates.contains(groups[number].patterns.numbers[place]) {
+                if self.tally.isOff(index) || self.putOff(index, upTo: groups[number].patterns.maximumHits[place]) { continue }
+                let rule = groups[number].patterns.rules[place]
+                guard self.testHeader(rule, groups[number].selector, view, budget) else { return false }
+            } else if groups[number].patterns.isNegated[place], !self.tally.isOff(index) {
+                self.hit(index, [])
+            }
+        }
+        return true
+    }
+
+    /// Where there is no such field.
+    private func runUnset(_ groups: [HeaderGroup], _ number: Int, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool {
+        for place in groups[number].patterns.withoutText {
+            let rule = groups[number].patterns.rules[place]
+            if self.tally.isOff(rule.index) { continue }
+            if !rule.mayMatchUnset {
+                self.hit(rule.index, [])
+            } else if !self.putOff(rule.index, upTo: rule.maximumHits) {
+                guard self.testHeader(rule, groups[number].selector, view, budget) else { return false }
+            }
+        }
+        return true
     }
 
     func testHeader(_ rule: PatternRule, _ selector: HeaderSelector, _ view: HeaderView, _ budget: EvaluationBudget) -> Bool {
@@ -117,10 +119,10 @@ extension RuleEvaluator {
     /// - Returns: false if the time was up.
     private func allCandidates(of rules: PatternRules, _ search: (PatternRule) -> Bool) -> Bool {
         let candidates = self.finder.candidates(inGroup: rules.group)
-        for (index, number) in rules.numbers.enumerated() where candidates.contains(number) {
-            let rule = rules.rules[index]
-            if self.tally.isOff(rule.index) || self.putOff(rule.index, upTo: rule.maximumHits) { continue }
-            guard search(rule) else { return false }
+        for (place, number) in rules.numbers.enumerated() where candidates.contains(number) {
+            let index = rules.indices[place]
+            if self.tally.isOff(index) || self.putOff(index, upTo: rules.maximumHits[place]) { continue }
+            guard search(rules.rules[place]) else { return false }
         }
         return true
     }

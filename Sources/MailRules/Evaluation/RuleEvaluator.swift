@@ -144,12 +144,12 @@ package final class RuleEvaluator {
         return self.tally.score + self.plan.stages[stage].lowestScore(behind: step) >= score
     }
 
-    private func runFunctions(_ functions: [FunctionRule], _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
-        guard let context, !functions.isEmpty else { return true }
+    private func runFunctions(_ functions: FunctionRules, _ context: EvalContext?, _ budget: EvaluationBudget) -> Bool {
+        guard let context, !functions.rules.isEmpty else { return true }
         guard budget.look() else { return false }
-        for function in functions where !self.tally.isOff(function.index) {
-            if self.putOff(function.index, upTo: .max) { continue }
-            guard self.call(function, context, budget) else { return false }
+        for (place, index) in functions.indices.enumerated() where !self.tally.isOff(index) {
+            if self.putOff(index, upTo: .max) { continue }
+            guard self.call(functions.rules[place], context, budget) else { return false }
         }
         return true
     }

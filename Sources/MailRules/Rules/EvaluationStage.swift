@@ -23,16 +23,21 @@ struct EvaluationStage: Sendable {
     private(set) var attachments: [(field: AttachmentField, rule: PatternRule)] = []
     private(set) var envelope: [(field: EnvelopeField, rule: PatternRule)] = []
     private(set) var headers = HeaderGroups()
-    private(set) var headerFunctions: [FunctionRule] = []
+    private(set) var headerFunctions = FunctionRules()
     private(set) var body = PatternRules()
     private(set) var links = PatternRules()
-    private(set) var bodyFunctions: [FunctionRule] = []
+    private(set) var bodyFunctions = FunctionRules()
     private(set) var rawBody = PatternRules()
-    private(set) var rawBodyFunctions: [FunctionRule] = []
+    private(set) var rawBodyFunctions = FunctionRules()
     private(set) var full = PatternRules()
-    private(set) var fullFunctions: [FunctionRule] = []
+    private(set) var fullFunctions = FunctionRules()
     /// Metas of any priority whose rules are all run when this stage ends, each behind those that it asks for.
     var metas = MetaRules()
+
+    /// Those of all steps.
+    var functions: [FunctionRule] {
+        self.headerFunctions.rules + self.bodyFunctions.rules + self.rawBodyFunctions.rules + self.fullFunctions.rules
+    }
 
     /// For each step, by how much all that comes behind it can lower the score.
     private var lowestScores: [Double] = []
@@ -54,18 +59,18 @@ struct EvaluationStage: Sendable {
 
     private func rules(of step: Step) -> [Int] {
         switch step {
-        case .mimeHeaders: self.mimeHeaders.groups.flatMap { $0.patterns.rules.map(\.index) }
+        case .mimeHeaders: self.mimeHeaders.groups.flatMap { $0.patterns.indices }
         case .attachments: self.attachments.map(\.rule.index)
         case .envelope: self.envelope.map(\.rule.index)
-        case .headers: self.headers.groups.flatMap { $0.patterns.rules.map(\.index) + $0.presence }
-        case .headerFunctions: self.headerFunctions.map(\.index)
-        case .body: self.body.rules.map(\.index)
-        case .links: self.links.rules.map(\.index)
-        case .bodyFunctions: self.bodyFunctions.map(\.index)
-        case .rawBody: self.rawBody.rules.map(\.index)
-        case .rawBodyFunctions: self.rawBodyFunctions.map(\.index)
-        case .full: self.full.rules.map(\.index)
-        case .fullFunctions: self.fullFunctions.map(\.index)
+        case .headers: self.headers.groups.flatMap { $0.patterns.indices + $0.presence }
+        case .headerFunctions: self.headerFunctions.indices
+        case .body: self.body.indices
+        case .links: self.links.indices
+        case .bodyFunctions: self.bodyFunctions.indices
+        case .rawBody: self.rawBody.indices
+        case .rawBodyFunctions: self.rawBodyFunctions.indices
+        case .full: self.full.indices
+        case .fullFunctions: self.fullFunctions.indices
         case .metas: self.metas.indices
         }
     }
@@ -149,8 +154,11 @@ final class PatternRule: Sendable {
 /// are many, and most match no text.
 struct PatternRules: Sendable {
     private(set) var rules: [PatternRule] = []
-    /// By rule: the number of its pattern among those that are looked for together.
+    /// By rule: its index in the rule set, the number of its pattern among those that are looked for together, and the matches of it
+    /// that count.
+    private(set) var indices: [Int] = []
     private(set) var numbers: [Int] = []
+    private(set) var maximumHits: [Int] = []
     /// Rules that may hit where there is no text at all, in order.
     private(set) var withoutText: [Int] = []
     /// By rule: whether it hits where its pattern does not match.
@@ -162,7 +170,9 @@ struct PatternRules: Sendable {
     mutating func append(_ rule: PatternRule) {
         if rule.isNegated || rule.mayMatchUnset { self.withoutText.append(self.rules.count) }
         self.rules.append(rule)
+        self.indices.append(rule.index)
         self.numbers.append(rule.place?.number ?? 0)
+        self.maximumHits.append(rule.maximumHits)
         self.isNegated.append(rule.isNegated)
     }
 
@@ -170,6 +180,18 @@ struct PatternRules: Sendable {
 
     init(_ rule: PatternRule) {
         self.append(rule)
+    }
+}
+
+/// Functions in the order in which they are called. Whether one is, is seen without a look at it.
+struct FunctionRules: Sendable {
+    private(set) var rules: [FunctionRule] = []
+    /// By function: the rule's index in the rule set.
+    private(set) var indices: [Int] = []
+
+    mutating func append(_ function: FunctionRule) {
+        self.rules.append(function)
+        self.indices.append(function.index)
     }
 }
 

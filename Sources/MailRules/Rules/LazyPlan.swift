@@ -64,8 +64,7 @@ struct LazyPlan: Sendable {
             for rule in stage.links.rules { self.add(rule.index, .links(rule), rules) }
             for rule in stage.rawBody.rules { self.add(rule.index, .rawBody(rule), rules) }
             for rule in stage.full.rules { self.add(rule.index, .full(rule), rules) }
-            for function in stage.headerFunctions + stage.bodyFunctions + stage.rawBodyFunctions + stage.fullFunctions
-            where !function.servesOthers {
+            for function in stage.functions where !function.servesOthers {
                 self.add(function.index, .function(function), rules)
             }
         }

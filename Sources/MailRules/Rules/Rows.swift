@@ -1,5 +1,6 @@
-/// Lists, one for each number, that lie one behind the other in memory: made once, and walked through for every message.
-struct Rows<Element: Sendable>: Sendable {
+/// Lists, one for each number, that lie one behind the other in memory: made once, and walked through for every message. A class, so
+/// that looking at one retains nothing of it.
+final class Rows<Element: Sendable>: Sendable {
     /// Where each list starts, and behind the last where all end.
     private let starts: [Int]
     private let elements: [Element]
