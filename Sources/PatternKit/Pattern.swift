@@ -39,8 +39,9 @@ package struct PatternError: Error, Hashable, Sendable, CustomStringConvertible 
 /// `@unchecked Sendable`: PCRE2 documents compiled code as read-only while matching, so one may serve all threads; the
 /// pointer never changes, and the code is freed once, when the last owner is gone.
 package final class Pattern: @unchecked Sendable {
-    /// Compiled code; `pcre2_match` takes the machine code of the JIT by itself where there is some.
     let code: OpaquePointer
+    /// Searches with the machine code of the JIT where there is some.
+    let match: Match
     /// Where it pays, where matches may begin; the code then takes a limit of where they may.
     let opening: PatternOpening?
     /// As it was given.
@@ -57,12 +58,18 @@ package final class Pattern: @unchecked Sendable {
     /// Octets of PCRE2's compiled form, in which counted repeats are written out.
     package let compiledSize: Int
 
+    /// `pcre2_match`, or what takes the same and has no more checks to make.
+    typealias Match =
+        @convention(c) (
+            OpaquePointer?, UnsafePointer<UInt8>?, Int, Int, UInt32, OpaquePointer?, OpaquePointer?
+        ) -> Int32
+
     /// - Parameter isUsedOnce: for one text, for which machine code would cost more than it spares.
     /// - Throws: what is wrong with the pattern, and where.
     package init(_ source: [UInt8], options: PatternOptions = [], isUsedOnce: Bool = false) throws(PatternError) {
         let plain = try Pattern.compile(source, options)
         // What is told of openings holds for a search that can be ended behind a place.
-        if !isUsedOnce, !Pattern.hasKnownStart(plain), let opening = PatternOpening(source, options: options),
+        if !isUsedOnce, let opening = Pattern.opening(of: plain, source, options),
             let code = try? Pattern.compile(source, options, flags: PCRE2_USE_OFFSET_LIMIT)
         {
             pcre2_code_free_8(plain)
@@ -75,6 +82,8 @@ package final class Pattern: @unchecked Sendable {
         self.source = source
         self.options = options
         self.isJITCompiled = !isUsedOnce && pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE) == 0
+        // What `pcre2_match` asks besides is whether text is UTF-8.
+        self.match = self.isJITCompiled && !options.contains(.utf) ? pcre2_jit_match_8 : pcre2_match_8
         self.captureCount = Int(Pattern.number(PCRE2_INFO_CAPTURECOUNT, of: code))
         self.minimumLength = Int(Pattern.number(PCRE2_INFO_MINLENGTH, of: code))
         self.names = Pattern.names(of: code)
@@ -102,10 +111,19 @@ package final class Pattern: @unchecked Sendable {
         return pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_SIZE), &size) == 0 ? size : 0
     }
 
-    /// PCRE2 itself knows where to look for a match: at the start of the text or of lines, or at an octet.
-    private static func hasKnownStart(_ code: OpaquePointer) -> Bool {
-        self.number(PCRE2_INFO_ALLOPTIONS, of: code) & UInt32(PCRE2_ANCHORED) != 0
-            || self.number(PCRE2_INFO_FIRSTCODETYPE, of: code) != 0
+    /// nil where PCRE2 itself knows well where to look for a match: at the start of the text, or at an octet.
+    private static func opening(of code: OpaquePointer, _ source: [UInt8], _ options: PatternOptions) -> PatternOpening? {
+        guard self.number(PCRE2_INFO_ALLOPTIONS, of: code) & UInt32(PCRE2_ANCHORED) == 0 else { return nil }
+        let start = Start(rawValue: self.number(PCRE2_INFO_FIRSTCODETYPE, of: code))
+        guard let start, start != .octet else { return nil }
+        return PatternOpening(source, options: options, isAtLineStart: start == .line)
+    }
+
+    /// What PCRE2 says of where matches begin (`PCRE2_INFO_FIRSTCODETYPE`).
+    private enum Start: UInt32 {
+        case anywhere
+        case octet
+        case line
     }
 
     package convenience init(_ source: String, options: PatternOptions = []) throws(PatternError) {

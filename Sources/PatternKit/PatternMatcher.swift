@@ -104,17 +104,17 @@ package final class PatternMatcher {
     ) -> Int32 {
         // An empty array may have no address, PCRE2 wants one.
         guard let octets = text.baseAddress else {
-            return withUnsafePointer(to: 0) { pcre2_match_8(pattern.code, $0, 0, offset, options, self.data, self.context) }
+            return withUnsafePointer(to: 0) { pattern.match(pattern.code, $0, 0, offset, options, self.data, self.context) }
         }
         guard let opening = pattern.opening else {
-            return pcre2_match_8(pattern.code, octets, text.count, offset, options, self.data, self.context)
+            return pattern.match(pattern.code, octets, text.count, offset, options, self.data, self.context)
         }
         var place = offset
         for _ in 0..<PatternMatcher.maximumPlaces {
-            guard let next = opening.next(in: text, from: place) else { return PCRE2_ERROR_NOMATCH }
+            guard let next = opening.next(in: text, from: place, start: offset) else { return PCRE2_ERROR_NOMATCH }
             pcre2_set_offset_limit_8(self.placeContext, next)
             let options = next == offset ? options : 0
-            let status = pcre2_match_8(pattern.code, octets, text.count, next, options, self.data, self.placeContext)
+            let status = pattern.match(pattern.code, octets, text.count, next, options, self.data, self.placeContext)
             place = next
             if status >= 0 { return status }
             // Whether that place costs too much, the whole search may say.
@@ -123,7 +123,7 @@ package final class PatternMatcher {
         }
         guard place <= text.count else { return PCRE2_ERROR_NOMATCH }
         let rest = place == offset ? options : 0
-        return pcre2_match_8(pattern.code, octets, text.count, place, rest, self.data, self.context)
+        return pattern.match(pattern.code, octets, text.count, place, rest, self.data, self.context)
     }
 
     /// A group of the last match; nil if it took no part, or there is no such group.

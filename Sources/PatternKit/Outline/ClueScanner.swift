@@ -16,8 +16,8 @@ struct ClueScanner: Sendable {
         var moves = Array(repeating: Move(), count: 256)
         var firstSteps = Bits()
         var lastSteps = Bits()
-        /// By bit: whose last step it is.
-        var owners: [Int: Int] = [:]
+        /// By bit: whose last step it is; of no use for the others.
+        var owners = Array(repeating: 0, count: ClueScanner.blockSize)
     }
 
     private let clues: [(clue: Clue, number: Int)]
@@ -73,7 +73,7 @@ struct ClueScanner: Sendable {
             for lane in 0..<Bits.scalarCount {
                 var bits = seen[lane]
                 while bits != 0 {
-                    if let number = block.owners[lane * Self.laneSize + bits.trailingZeroBitCount] { found(number) }
+                    found(block.owners[lane * Self.laneSize + bits.trailingZeroBitCount])
                     bits &= bits - 1
                 }
             }

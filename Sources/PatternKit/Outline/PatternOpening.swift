@@ -3,6 +3,8 @@
 struct PatternOpening: Sendable {
     /// By place from the start of a match, and by octet: the kinds of beginnings that may have the octet there, a bit for each.
     private let kinds: [Kinds]
+    /// Matches begin at the start of a line, or where the search begins.
+    private let isAtLineStart: Bool
 
     private typealias Kinds = UInt64
 
@@ -14,9 +16,14 @@ struct PatternOpening: Sendable {
     /// right first octet, which PCRE2 sees by itself.
     private static let maximumFrequency = 0.1
     private static let maximumShare = 0.25
+    /// The same for the places where a line starts, which are few.
+    private static let maximumLineFrequency = 0.5
 
     /// nil for a pattern that is not understood, or may begin with nearly everything.
-    init?(_ source: [UInt8], options: PatternOptions) {
+    /// - Parameter isAtLineStart: what PCRE2 says of the pattern.
+    init?(_ source: [UInt8], options: PatternOptions, isAtLineStart: Bool) {
+        // `\G` is where the search begins, which a try at one place would move.
+        guard !source.indices.contains(where: { source[$0...].starts(with: "\\G".utf8) }) else { return nil }
         guard let (node, groups) = PatternNodeReader.read(source, options: options) else { return nil }
         // Shorter ones are fewer.
         for length in (1...Self.maximumLength).reversed() {
@@ -24,9 +31,8 @@ struct PatternOpening: Sendable {
             guard let openings = tracer.openings(of: node) else { continue }
             let kinds = Kind.kinds(of: openings, length: Self.maximumLength, atMost: Kinds.bitWidth)
             let first = kinds.reduce(into: OctetSet()) { $0.formUnion($1.sets[0]) }
-            guard kinds.reduce(0, { $0 + $1.frequency }) <= min(Self.maximumFrequency, Self.maximumShare * first.frequency) else {
-                return nil
-            }
+            let most = isAtLineStart ? Self.maximumLineFrequency : min(Self.maximumFrequency, Self.maximumShare * first.frequency)
+            guard kinds.reduce(0, { $0 + $1.frequency }) <= most else { return nil }
             var table = Array(repeating: 0 as Kinds, count: Self.maximumLength << UInt8.bitWidth)
             for (number, kind) in kinds.enumerated() {
                 for (place, set) in kind.sets.enumerated() {
@@ -34,6 +40,7 @@ struct PatternOpening: Sendable {
                 }
             }
             self.kinds = table
+            self.isAtLineStart = isAtLineStart
             return
         }
         return nil
@@ -42,27 +49,59 @@ struct PatternOpening: Sendable {
     private static func index(_ place: Int, _ octet: UInt8) -> Int { place << UInt8.bitWidth | Int(octet) }
 
     /// The first place at or behind `offset` where a match may begin.
-    func next(in text: UnsafeBufferPointer<UInt8>, from offset: Int) -> Int? {
+    /// - Parameter start: where the search began.
+    func next(in text: UnsafeBufferPointer<UInt8>, from offset: Int, start: Int) -> Int? {
         self.kinds.withUnsafeBufferPointer { kinds in
-            var place = offset
-            while place + Self.maximumLength <= text.count {
-                var found = kinds[Self.index(0, text[place])] & kinds[Self.index(1, text[place + 1])]
-                if found != 0 {
-                    found &= kinds[Self.index(2, text[place + 2])] & kinds[Self.index(3, text[place + 3])]
-                    if found != 0 { return place }
-                }
-                place += 1
-            }
-            // What is missing behind the end can be any octet to a beginning that is short enough to end before it.
-            while place < text.count {
-                let found = (0..<Self.maximumLength).reduce(Kinds.max) { found, distance in
-                    found & kinds[Self.index(distance, place + distance < text.count ? text[place + distance] : 0)]
-                }
-                if found != 0 { return place }
-                place += 1
-            }
-            return nil
+            self.isAtLineStart
+                ? Self.nextLine(in: text, from: offset, start: start, kinds)
+                : Self.next(in: text, from: offset, kinds)
         }
+    }
+
+    private static func next(in text: UnsafeBufferPointer<UInt8>, from offset: Int, _ kinds: UnsafeBufferPointer<Kinds>) -> Int? {
+        var place = offset
+        while place + self.maximumLength <= text.count {
+            var found = kinds[self.index(0, text[place])] & kinds[self.index(1, text[place + 1])]
+            if found != 0 {
+                found &= kinds[self.index(2, text[place + 2])] & kinds[self.index(3, text[place + 3])]
+                if found != 0 { return place }
+            }
+            place += 1
+        }
+        while place < text.count {
+            if self.mayBegin(at: place, in: text, kinds) { return place }
+            place += 1
+        }
+        return nil
+    }
+
+    private static func nextLine(
+        in text: UnsafeBufferPointer<UInt8>,
+        from offset: Int,
+        start: Int,
+        _ kinds: UnsafeBufferPointer<Kinds>
+    ) -> Int? {
+        var place = offset
+        while place < text.count {
+            let isLineStart = place == start || place == 0 || text[place - 1] == 0x0a
+            if isLineStart, self.mayBegin(at: place, in: text, kinds) { return place }
+            guard let end = text[place...].firstIndex(of: 0x0a) else { return nil }
+            place = end + 1
+        }
+        return nil
+    }
+
+    /// What is missing behind the end can be any octet to a beginning that is short enough to end before it.
+    private static func mayBegin(
+        at place: Int,
+        in text: UnsafeBufferPointer<UInt8>,
+        _ kinds: UnsafeBufferPointer<Kinds>
+    ) -> Bool {
+        var found = Kinds.max
+        for distance in 0..<self.maximumLength {
+            found &= kinds[self.index(distance, place + distance < text.count ? text[place + distance] : 0)]
+        }
+        return found != 0
     }
 
     /// Beginnings that are alike, and so are looked for together.
