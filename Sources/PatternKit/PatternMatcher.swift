@@ -110,8 +110,18 @@ package final class PatternMatcher {
             return pattern.match(pattern.code, octets, text.count, offset, options, self.data, self.context)
         }
         var place = offset
+        // The last of the places that a match at the next one needs.
+        var last = offset - 1
+        for _ in 1..<opening.count {
+            guard let next = opening.next(in: text, from: last + 1, start: offset) else { return PCRE2_ERROR_NOMATCH }
+            last = next
+        }
         for _ in 0..<PatternMatcher.maximumPlaces {
             guard let next = opening.next(in: text, from: place, start: offset) else { return PCRE2_ERROR_NOMATCH }
+            if opening.count > 1 {
+                guard let behind = opening.next(in: text, from: last + 1, start: offset) else { return PCRE2_ERROR_NOMATCH }
+                last = behind
+            }
             pcre2_set_offset_limit_8(self.placeContext, next)
             let options = next == offset ? options : 0
             let status = pattern.match(pattern.code, octets, text.count, next, options, self.data, self.placeContext)

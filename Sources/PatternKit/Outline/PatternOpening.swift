@@ -5,6 +5,8 @@ struct PatternOpening: Sendable {
     private let kinds: [Kinds]
     /// Matches begin at the start of a line, or where the search begins.
     private let isAtLineStart: Bool
+    /// Such places that each match has, the first at its start: a match of `(?:name|address|phone){3}` has three.
+    let count: Int
 
     private typealias Kinds = UInt64
 
@@ -25,10 +27,12 @@ struct PatternOpening: Sendable {
         // `\G` is where the search begins, which a try at one place would move.
         guard !source.indices.contains(where: { source[$0...].starts(with: "\\G".utf8) }) else { return nil }
         guard let (node, groups) = PatternNodeReader.read(source, options: options) else { return nil }
+        // What begins at the start of a line does so once.
+        let repeated = isAtLineStart ? nil : Self.repeated(node)
         // Shorter ones are fewer.
         for length in (1...Self.maximumLength).reversed() {
             var tracer = OpeningTracer(groups: groups, length: length)
-            guard let openings = tracer.openings(of: node) else { continue }
+            guard let openings = tracer.openings(of: repeated?.unit ?? node) else { continue }
             let kinds = Kind.kinds(of: openings, length: Self.maximumLength, atMost: Kinds.bitWidth)
             let first = kinds.reduce(into: OctetSet()) { $0.formUnion($1.sets[0]) }
             let most = isAtLineStart ? Self.maximumLineFrequency : min(Self.maximumFrequency, Self.maximumShare * first.frequency)
@@ -41,9 +45,25 @@ struct PatternOpening: Sendable {
             }
             self.kinds = table
             self.isAtLineStart = isAtLineStart
+            self.count = repeated?.count ?? 1
             return
         }
         return nil
+    }
+
+    /// For a pattern that begins with something several times over: that, with anything behind it, and how often.
+    private static func repeated(_ node: PatternNode) -> (unit: PatternNode, count: Int)? {
+        switch node {
+        case .repeated(let unit, let least, _) where least > 1: return (.sequence([unit, .anything]), least)
+        case .sequence(let nodes):
+            for node in nodes {
+                if case .besides = node { continue }
+                if case .sequence(let nodes) = node, nodes.isEmpty { continue }
+                return self.repeated(node)
+            }
+            return nil
+        default: return nil
+        }
     }
 
     private static func index(_ place: Int, _ octet: UInt8) -> Int { place << UInt8.bitWidth | Int(octet) }
