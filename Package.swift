@@ -22,6 +22,18 @@ func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// A program. In a release the Swift runtime is linked in: a call into it is then a call, and no table is asked for its address.
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    let isStatic = ["-static-stdlib"]
+    return .executableTarget(
+        name: name,
+        dependencies: dependencies,
+        path: path,
+        swiftSettings: settings + [.unsafeFlags(isStatic, .when(configuration: .release))],
+        linkerSettings: [.unsafeFlags(isStatic, .when(configuration: .release))]
+    )
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -100,20 +112,15 @@ let package = Package(
 
         // 5: programs
         layer("QuarantineReview", ["COutpostTerminal", "MailTypes", "MailMessage", "MailStore", "ContentStorage", "SystemKit"]),
-        .executableTarget(
-            name: "outpost",
-            dependencies: [
+        program(
+            "outpost",
+            [
                 "Gateway", "ConfigurationFile", "MailTypes", "MailMessage", "MailRules", "PatternKit", "MailStore", "MailPolicy",
                 "SMTPClient", "SenderAuth", "AdminSocket",
                 "QuarantineReview", "SMTPCore", "SystemKit", "ContentStorage", nioCore, nioPosix, logging, argumentParser,
-            ],
-            swiftSettings: settings
+            ]
         ),
-        .executableTarget(
-            name: "outpost-scanner",
-            dependencies: ["ClamAVKit", "SystemKit", "COutpostSystem"],
-            swiftSettings: settings
-        ),
+        program("outpost-scanner", ["ClamAVKit", "SystemKit", "COutpostSystem"]),
 
         // 6: tests
         layerTestKit(),

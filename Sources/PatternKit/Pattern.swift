@@ -44,6 +44,8 @@ package final class Pattern: @unchecked Sendable {
     let match: Match
     /// Where it pays, where matches may begin; the code then takes a limit of where they may.
     let opening: PatternOpening?
+    /// Whether only the places where a match may begin are tried (`PatternOpening`).
+    package var isTriedAtPlaces: Bool { self.opening != nil }
     /// As it was given.
     package let source: [UInt8]
     package let options: PatternOptions

@@ -139,6 +139,24 @@ import Testing
         #expect(try self.hits(rules, html("http://a.short.org/x", "x")) == ["SHORT"])
     }
 
+    /// Patterns of one kind are asked all at once first, those of two kinds one by one.
+    @Test(arguments: ["", "redirector_pattern m'^HTTPS://third\\.example/(.*)'\n"])
+    func redirectorsLeadWhereTheirPatternsSay(third: String) throws {
+        let rules = """
+            redirector_pattern m'^https?://r\\.example/\\?to=(.*?)(?:&|$)'i
+            redirector_pattern m'^https?://(go|to)\\.example/\\1/'i
+            redirector_pattern m'^https?://go\\.example/([^?]*)'i
+            \(third)uri TARGET m'^http://target\\.example'
+            uri GO m'^http://go$'
+            """
+        let message = { (link: String) in "Subject: x\nContent-Type: text/html\n\n<a href='\(link)'>x</a>\n" }
+        #expect(try self.hits(rules, message("http://r.example/?to=target.example&x")) == ["TARGET"])
+        #expect(try self.hits(rules, message("https://GO.example/target.example?x")) == ["TARGET"])
+        // The second pattern matches and leads to no host; then the third counts.
+        #expect(try self.hits(rules, message("http://go.example/go/target.example")) == [])
+        #expect(try self.hits(rules, message("http://other.example/target.example")) == [])
+    }
+
     @Test func attachmentsThatRunAndNamesThatLie() throws {
         let rules = "body EXE eval:check_microsoft_executable()\nbody NAME eval:check_suspect_name()\n"
         let part = { (type: String, field: String, body: String) in "Subject: x\nContent-Type: \(type)\n\(field)\n\n\(body)\n" }

@@ -104,14 +104,14 @@ struct PatternOutlineTests {
         }
     }
 
-    @Test("A large pattern finds the same when PCRE2 is told how its matches begin")
+    @Test("A large pattern finds the same where only places are tried at which a match may begin")
     func openings() throws {
         // Words of made-up letters, so many that the pattern is large, and its parts as small patterns.
         let words = (0..<400).map { number in
             String(decoding: [number % 7, number / 7 % 19, number % 23, number % 5].map { UInt8(0x61 + $0) }, as: UTF8.self)
         }
         let large = try Pattern("(?:(?:my|your)\\s)?(?:\(words.joined(separator: "|")))(?<n>[0-9]{1,3})", options: .caseless)
-        #expect(large.compiledSize > 4_000)
+        #expect(large.isTriedAtPlaces)
         let small = try words.map { try Pattern("(?:(?:my|your)\\s)?\($0)(?<n>[0-9]{1,3})", options: .caseless) }
         let matcher = PatternMatcher()
         for (number, word) in words.enumerated() {

@@ -51,6 +51,44 @@ struct PatternTests {
         #expect((result != .noMatch) == matches)
     }
 
+    @Test(
+        "Where only places are tried at which a match may begin, none is missed",
+        arguments: [
+            ("(?:abcd|efgh)x", "..abcdx", 0, .match(2..<7)),
+            ("(?:abcd|efgh)x", "abcd efgh", 0, .noMatch),
+            // What begins at the last octets, and what would need more of them.
+            ("(?:ab|zq)", "..zq", 0, .match(2..<4)),
+            ("(?:ab|zqj)", "..zq", 0, .noMatch),
+            // What stands before a place is seen from it.
+            ("(?<=-)(?:ab|zq)", "ab-zq", 0, .match(3..<5)),
+            ("\\b(?:ab|zq)", "xab zq", 1, .match(4..<6)),
+            // The start of a line, of the text, and of the search, which is none.
+            ("(?m)^(?:qu|zx)\\d", "aqu1\nzx2", 0, .match(5..<8)),
+            ("(?m)^(?:qu|zx)\\d", "zx2", 0, .match(0..<3)),
+            ("(?m)^(?:qu|zx)\\d", "aqu1", 1, .noMatch),
+            // As many places as there are repeats.
+            ("(?:(?:ab|cd|zz)\\s){3}", "ab cd x ab cd zz ", 0, .match(8..<17)),
+            ("(?:(?:ab|cd|zz)\\s){3}", "ab cd x zz ab ", 0, .noMatch),
+            // More places than are tried one by one.
+            ("(?:ab|zq)c", String(repeating: "ab", count: 2_000) + "abc", 0, .match(4_000..<4_003)),
+            // A place that costs more than one may.
+            ("(?:zq|jx)(?:a+)+b", "zqaaaaaaaaaaaac jxaab", 0, .match(16..<21)),
+        ] as [(String, String, Int, MatchResult)]
+    )
+    func places(source: String, text: String, offset: Int, expected: MatchResult) throws {
+        let pattern = try Pattern(source)
+        #expect(pattern.isTriedAtPlaces)
+        #expect(PatternMatcher().search(pattern, in: Array(text.utf8), from: offset) == expected)
+    }
+
+    @Test("The start of the search is not where a place is tried")
+    func startOfSearch() throws {
+        let (pattern, matcher) = (try Pattern("x?\\G(?:abcd|efgh)"), PatternMatcher())
+        #expect(!pattern.isTriedAtPlaces)
+        #expect(matcher.search(pattern, in: Array("..abcd".utf8), from: 2) == .match(2..<6))
+        #expect(matcher.search(pattern, in: Array("..abcd".utf8)) == .noMatch)
+    }
+
     @Test("A pattern that is wrong tells where and why")
     func wrong() {
         let error = #expect(throws: PatternError.self) { try Pattern("(ab") }

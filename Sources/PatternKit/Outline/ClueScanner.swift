@@ -2,82 +2,32 @@
 /// together (Baeza-Yates and Gonnet, Communications of the ACM 35(10), 1992; gaps as Navarro and Raffinot have them). The cost is the
 /// same whatever the text is.
 struct ClueScanner: Sendable {
-    typealias Bits = SIMD8<UInt64>
-
-    /// What one octet does.
-    private struct Move {
-        /// Steps that it may be.
-        var steps = Bits()
-        /// Steps behind which it may stand in a gap.
-        var gaps = Bits()
-    }
-
-    private struct Block {
-        var moves = Array(repeating: Move(), count: 256)
-        var firstSteps = Bits()
-        var lastSteps = Bits()
-        /// By bit: whose last step it is; of no use for the others.
-        var owners = Array(repeating: 0, count: ClueScanner.blockSize)
-    }
-
     private let clues: [(clue: Clue, number: Int)]
-    private var blocks: [Block] = []
-    /// The next free bit of the last block.
-    private var next = ClueScanner.blockSize
-
-    private static let laneSize = UInt64.bitWidth
-    private static let blockSize = Bits.scalarCount * UInt64.bitWidth
+    /// Most groups of patterns have few clues, and the cost goes with the width.
+    private let wide: [ClueBlock<SIMD8<UInt64>>]
+    private let narrow: [ClueBlock<SIMD2<UInt64>>]
 
     /// - Parameter clues: each with the number that is told when it is found; of at most `Clue.maximumLength` steps.
     init(_ clues: [(clue: Clue, number: Int)]) {
         self.clues = clues
-        for (clue, number) in clues { self.add(clue, number) }
-    }
-
-    private mutating func add(_ clue: Clue, _ number: Int) {
-        // A clue lies in one lane, so that the bits of a lane can be moved by themselves.
-        if self.next % Self.laneSize + clue.steps.count > Self.laneSize { self.next += Self.laneSize - self.next % Self.laneSize }
-        if self.next >= Self.blockSize {
-            self.blocks.append(Block())
-            self.next = 0
-        }
-        let lane = self.next / Self.laneSize
-        let last = self.blocks.count - 1
-        for (index, step) in clue.steps.enumerated() {
-            let bit: UInt64 = 1 << UInt64(self.next % Self.laneSize + index)
-            for octet in step.octets.members { self.blocks[last].moves[Int(octet)].steps[lane] |= bit }
-            for octet in step.gap.members { self.blocks[last].moves[Int(octet)].gaps[lane] |= bit }
-            if index == 0 { self.blocks[last].firstSteps[lane] |= bit }
-            if index == clue.steps.count - 1 {
-                self.blocks[last].lastSteps[lane] |= bit
-                self.blocks[last].owners[self.next + index] = number
+        var rest = clues[...]
+        var wide: [ClueBlock<SIMD8<UInt64>>] = []
+        var narrow: [ClueBlock<SIMD2<UInt64>>] = []
+        while !rest.isEmpty {
+            if rest.reduce(0, { $0 + $1.clue.steps.count }) > ClueBlock<SIMD2<UInt64>>.size {
+                wide.append(ClueBlock(&rest))
+            } else {
+                narrow.append(ClueBlock(&rest))
             }
         }
-        self.next += clue.steps.count
+        self.wide = wide
+        self.narrow = narrow
     }
 
     /// Calls `found` with the number of each clue that the text has; more than once where clues share one.
     func scan(_ text: [UInt8], found: (Int) -> Void) {
-        for block in self.blocks {
-            var state = Bits()
-            var seen = Bits()
-            let firstSteps = block.firstSteps
-            block.moves.withUnsafeBufferPointer { moves in
-                for octet in text {
-                    let move = moves[Int(octet)]
-                    state = (((state &<< 1) | firstSteps) & move.steps) | (state & move.gaps)
-                    seen |= state
-                }
-            }
-            seen &= block.lastSteps
-            for lane in 0..<Bits.scalarCount {
-                var bits = seen[lane]
-                while bits != 0 {
-                    found(block.owners[lane * Self.laneSize + bits.trailingZeroBitCount])
-                    bits &= bits - 1
-                }
-            }
-        }
+        for block in self.wide { block.scan(text, found: found) }
+        for block in self.narrow { block.scan(text, found: found) }
     }
 
     // MARK: - As octets
@@ -112,5 +62,74 @@ struct ClueScanner: Sendable {
             clues.append((Clue(steps: steps), owner))
         }
         self.init(clues)
+    }
+}
+
+/// Clues whose steps are bits of one vector.
+private struct ClueBlock<Bits: SIMD & Sendable>: Sendable where Bits.Scalar == UInt64 {
+    /// What one octet does.
+    private struct Move {
+        /// Steps that it may be.
+        var steps = Bits()
+        /// Steps behind which it may stand in a gap.
+        var gaps = Bits()
+    }
+
+    private var moves = Array(repeating: Move(), count: 256)
+    private var firstSteps = Bits()
+    private var lastSteps = Bits()
+    /// By bit: whose last step it is; of no use for the others.
+    private var owners = Array(repeating: 0, count: Self.size)
+
+    private static var laneSize: Int { UInt64.bitWidth }
+    /// Steps that there is room for.
+    static var size: Int { Bits.scalarCount * self.laneSize }
+
+    /// Takes as many of the clues as there is room for, at least one.
+    init(_ clues: inout ArraySlice<(clue: Clue, number: Int)>) {
+        var next = 0
+        while let (clue, number) = clues.first {
+            // A clue lies in one lane, so that the bits of a lane can be moved by themselves.
+            if next % Self.laneSize + clue.steps.count > Self.laneSize { next += Self.laneSize - next % Self.laneSize }
+            guard next < Self.size else { return }
+            self.add(clue, number, at: next)
+            next += clue.steps.count
+            clues.removeFirst()
+        }
+    }
+
+    private mutating func add(_ clue: Clue, _ number: Int, at place: Int) {
+        let lane = place / Self.laneSize
+        for (index, step) in clue.steps.enumerated() {
+            let bit: UInt64 = 1 << UInt64(place % Self.laneSize + index)
+            for octet in step.octets.members { self.moves[Int(octet)].steps[lane] |= bit }
+            for octet in step.gap.members { self.moves[Int(octet)].gaps[lane] |= bit }
+            if index == 0 { self.firstSteps[lane] |= bit }
+            if index == clue.steps.count - 1 {
+                self.lastSteps[lane] |= bit
+                self.owners[place + index] = number
+            }
+        }
+    }
+
+    func scan(_ text: [UInt8], found: (Int) -> Void) {
+        var state = Bits()
+        var seen = Bits()
+        let firstSteps = self.firstSteps
+        self.moves.withUnsafeBufferPointer { moves in
+            for octet in text {
+                let move = moves[Int(octet)]
+                state = (((state &<< 1) | firstSteps) & move.steps) | (state & move.gaps)
+                seen |= state
+            }
+        }
+        seen &= self.lastSteps
+        for lane in 0..<Bits.scalarCount {
+            var bits = seen[lane]
+            while bits != 0 {
+                found(self.owners[lane * Self.laneSize + bits.trailingZeroBitCount])
+                bits &= bits - 1
+            }
+        }
     }
 }
