@@ -4,9 +4,6 @@ import CVectorscan
 package final class PrefilterScanner {
     private var scratch: OpaquePointer?
     private var found: [UInt32] = []
-    /// By pattern: the scan in which it was told last.
-    private var told: [Int] = []
-    private var scans = 0
     /// The text with line feeds behind it.
     private var padded: [UInt8] = []
 
@@ -27,26 +24,19 @@ package final class PrefilterScanner {
     /// - Returns: false if there is no memory: the prefilter must not be used.
     package func prepare(for prefilter: PatternPrefilter) -> Bool {
         self.found = Array(repeating: 0, count: max(self.found.count, prefilter.patternCount + prefilter.expressionCount + 16))
-        self.told = Array(repeating: 0, count: max(self.told.count, prefilter.patternCount))
         guard let database = prefilter.database else { return true }
         return vectorscan_prepare(database, &self.scratch) == 0
     }
 
-    /// Calls `candidate` with the number of each pattern that may match, once. The patterns that the prefilter could not take are
-    /// not told.
+    /// Calls `candidate` with the number of each pattern that may match, for some more than once. The patterns that the prefilter could
+    /// not take are not told.
     /// - Returns: false if nothing was found out: any pattern may match.
     package func scan(_ text: [UInt8], with prefilter: PatternPrefilter, candidate: (Int) -> Void) -> Bool {
-        self.scans += 1
-        func tell(_ number: Int) {
-            guard self.told[number] != self.scans else { return }
-            self.told[number] = self.scans
-            candidate(number)
-        }
         if let database = prefilter.database {
             guard let count = self.scan(text, with: database) else { return false }
-            for number in self.found[..<count] { tell(Int(number)) }
+            for number in self.found[..<count] { candidate(Int(number)) }
         }
-        prefilter.clues.scan(text, found: tell)
+        prefilter.clues.scan(text, found: candidate)
         return true
     }
 

@@ -13,6 +13,9 @@ struct CandidateTable {
     /// Where each pattern's texts start, and behind the last where all end.
     private var starts: [Int]
     private var textCount = 0
+    /// By pattern: the text for which it was found last, counted over all messages.
+    private var lastTexts: [Int]
+    private var allTexts = 0
     /// By pattern: whether it may match any of the texts.
     private(set) var mayMatch: [Bool]
     /// A scan failed: nothing is known of this message.
@@ -25,6 +28,7 @@ struct CandidateTable {
         self.isUnfiltered = isUnfiltered
         self.mayMatch = isUnfiltered
         self.starts = Array(repeating: 0, count: patternCount + 1)
+        self.lastTexts = Array(repeating: 0, count: patternCount)
     }
 
     mutating func begin() {
@@ -38,7 +42,12 @@ struct CandidateTable {
     mutating func add(_ text: [UInt8], with scanner: PrefilterScanner) {
         let number = self.textCount
         self.textCount += 1
-        let isKnown = scanner.scan(text, with: self.filter) { self.found.append(($0, number)) }
+        self.allTexts += 1
+        let isKnown = scanner.scan(text, with: self.filter) { pattern in
+            guard self.lastTexts[pattern] != self.allTexts else { return }
+            self.lastTexts[pattern] = self.allTexts
+            self.found.append((pattern, number))
+        }
         if !isKnown { self.hasFailed = true }
     }
 
