@@ -18,11 +18,11 @@ RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
 # The Swift runtime is linked in, so the runtime image needs no Swift.
-RUN swift build -c release --static-swift-stdlib --product outpost \
-    && swift build -c release --static-swift-stdlib --product outpost-scanner \
+RUN swift build -c release --product outpost \
+    && swift build -c release --product outpost-scanner \
     && install -D --strip --target-directory=/install/usr/bin \
-        "$(swift build -c release --static-swift-stdlib --show-bin-path)/outpost" \
-        "$(swift build -c release --static-swift-stdlib --show-bin-path)/outpost-scanner"
+        "$(swift build -c release --show-bin-path)/outpost" \
+        "$(swift build -c release --show-bin-path)/outpost-scanner"
 
 FROM ${RUNTIME_IMAGE}
 ENV DEBIAN_FRONTEND=noninteractive
