@@ -27,12 +27,11 @@ func layer(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [
 }
 
 /// A program. In a release the Swift runtime is linked in: a call into it is then a call, and no table is asked for its address.
-func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     let isStatic = ["-static-stdlib"]
     return .executableTarget(
         name: name,
         dependencies: dependencies,
-        path: path,
         swiftSettings: settings + [.unsafeFlags(isStatic, .when(configuration: .release))],
         linkerSettings: [.unsafeFlags(isStatic, .when(configuration: .release))]
     )

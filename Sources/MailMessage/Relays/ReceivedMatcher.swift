@@ -125,10 +125,10 @@ struct ReceivedMatcher {
         case .run(let slot, let set, let minimum, let maximum):
             var end = start
             while end < self.line.count, end - start < maximum, set.contains(self.line[end]) { end += 1 }
-            return self.backtrack(expression, next, slot, start, minimum: minimum, from: end)
+            return self.end(expression, next, slot, start, at: stride(from: end, through: start + minimum, by: -1))
         case .ip(let slot):
             guard let end = AddressText.end(self.line, at: start) else { return nil }
-            return self.backtrack(expression, next, slot, start, minimum: end - start, from: end)
+            return self.end(expression, next, slot, start, at: stride(from: end, through: end, by: 1))
         case .loopback:
             guard let end = AddressText.end(self.line, at: start), self.isLoopback(start..<end) else { return nil }
             return self.match(expression, next, at: end)
@@ -145,9 +145,9 @@ struct ReceivedMatcher {
             self.captures[slot.rawValue] = saved
             return nil
         case .anything(let slot, let minimum, greedy: true):
-            return self.backtrack(expression, next, slot, start, minimum: minimum, from: self.line.count)
+            return self.end(expression, next, slot, start, at: stride(from: self.line.count, through: start + minimum, by: -1))
         case .anything(let slot, let minimum, greedy: false):
-            return self.advance(expression, next, slot, start, minimum: minimum)
+            return self.end(expression, next, slot, start, at: stride(from: start + minimum, through: self.line.count, by: 1))
         case .oneOf(let choices):
             for choice in choices {
                 if let end = self.match(expression, expression.choices[choice], at: start) { return end }
@@ -164,46 +164,23 @@ struct ReceivedMatcher {
         }
     }
 
-    private mutating func backtrack(
+    /// Lets what began at `start` end at one place after the other, until what comes behind it fits.
+    private mutating func end(
         _ expression: ReceivedExpression,
         _ next: Int,
         _ slot: ReceivedPattern.Slot?,
         _ start: Int,
-        minimum: Int,
-        from longest: Int
+        at ends: StrideThrough<Int>
     ) -> Int? {
         let saved = slot.map { self.captures[$0.rawValue] }
-        var end = longest
-        while end >= start + minimum, self.steps < Self.maximumSteps {
+        for end in ends {
+            guard self.steps < Self.maximumSteps else { break }
             if expression.steps[next].mayBegin(self.line, at: end) {
                 if let slot { self.captures[slot.rawValue] = start..<end }
                 if let result = self.match(expression, next, at: end) { return result }
             } else {
                 self.steps += 1
             }
-            end -= 1
-        }
-        if let slot, let saved { self.captures[slot.rawValue] = saved }
-        return nil
-    }
-
-    private mutating func advance(
-        _ expression: ReceivedExpression,
-        _ next: Int,
-        _ slot: ReceivedPattern.Slot?,
-        _ start: Int,
-        minimum: Int
-    ) -> Int? {
-        let saved = slot.map { self.captures[$0.rawValue] }
-        var end = start + minimum
-        while end <= self.line.count, self.steps < Self.maximumSteps {
-            if expression.steps[next].mayBegin(self.line, at: end) {
-                if let slot { self.captures[slot.rawValue] = start..<end }
-                if let result = self.match(expression, next, at: end) { return result }
-            } else {
-                self.steps += 1
-            }
-            end += 1
         }
         if let slot, let saved { self.captures[slot.rawValue] = saved }
         return nil
